@@ -1,0 +1,182 @@
+//! Days: the UTC day that counts are kept by, the rollout day that rules speak of, the dates that Analytics tables
+//! are named by.
+//!
+//! Crashlytics and Sessions timestamps are UTC, so partial counts are kept per UTC day. A rollout day is counted in
+//! the configured zone, because people read it. An Analytics table is named by the property's own date. Mixing the
+//! three makes false halts shortly after midnight, so each conversion exists once, here.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Seconds in a UTC day; UTC days have no summer time.
+const DAY_SECONDS: i64 = 86_400;
+
+/// A UTC day, as the number of days since 1 January 1970. Printed and stored as `2026-11-18`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Date", into = "Date")]
+pub struct UtcDay(i64);
+
+impl UtcDay {
+    /// The UTC day that holds the instant.
+    #[must_use]
+    pub fn of(instant: Timestamp) -> Self {
+        Self(instant.as_second().div_euclid(DAY_SECONDS))
+    }
+
+    /// The day from the number of days since 1970, as queries answer it.
+    #[must_use]
+    pub fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// The first instant of the day.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        Timestamp::from_second(self.0.saturating_mul(DAY_SECONDS)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The first instant after the day.
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        self.plus(1).start()
+    }
+
+    /// The day that many days later, or earlier where negative.
+    #[must_use]
+    pub fn plus(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+
+    /// Every day from this one to the other, both included; empty where the other is earlier.
+    pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
+        (self.0..=last.0).map(Self)
+    }
+}
+
+impl From<UtcDay> for Date {
+    fn from(day: UtcDay) -> Date {
+        TimeZone::UTC.to_datetime(day.start()).date()
+    }
+}
+
+impl TryFrom<Date> for UtcDay {
+    type Error = jiff::Error;
+    fn try_from(date: Date) -> Result<Self, jiff::Error> {
+        Ok(Self::of(date.to_zoned(TimeZone::UTC)?.timestamp()))
+    }
+}
+
+impl fmt::Display for UtcDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Date::from(*self).fmt(f)
+    }
+}
+
+/// A half-open stretch of time: `from` is in it, `to` is not. Both sides of a rate are counted over the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first instant inside.
+    pub from: Timestamp,
+    /// The first instant outside.
+    pub to: Timestamp,
+}
+
+impl Window {
+    /// A window; where `to` lies before `from` it is empty at `from`.
+    #[must_use]
+    pub fn new(from: Timestamp, to: Timestamp) -> Self {
+        Self { from, to: to.max(from) }
+    }
+
+    /// Whether nothing can lie inside.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+
+    /// The same window, ended at `cut` where that is earlier.
+    #[must_use]
+    pub fn until(self, cut: Timestamp) -> Self {
+        Self::new(self.from, self.to.min(cut))
+    }
+
+    /// The UTC days that the window touches.
+    pub fn days(self) -> impl Iterator<Item = UtcDay> {
+        let last = if self.is_empty() { UtcDay::of(self.from) } else { UtcDay::of(last_instant(self.to)) };
+        UtcDay::of(self.from).through(last)
+    }
+
+    /// The dates in `zone` that the window touches: the suffixes of the Analytics tables that cover it.
+    #[must_use]
+    pub fn dates_in(self, zone: &TimeZone) -> Vec<Date> {
+        let last = zone.to_datetime(last_instant(self.to).max(self.from)).date();
+        let first = zone.to_datetime(self.from).date();
+        first.series(jiff::Span::new().days(1)).take_while(|date| *date <= last).collect()
+    }
+}
+
+fn last_instant(to: Timestamp) -> Timestamp {
+    to.checked_sub(SignedDuration::from_micros(1)).unwrap_or(to)
+}
+
+/// The rollout day in `zone`: day one is the calendar day on which the rollout started.
+#[must_use]
+pub fn rollout_day(started_at: Timestamp, now: Timestamp, zone: &TimeZone) -> u32 {
+    let first = zone.to_datetime(started_at).date();
+    let today = zone.to_datetime(now).date();
+    let days = (today - first).get_days();
+    u32::try_from(days.saturating_add(1)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn berlin() -> TimeZone {
+        TimeZone::get("Europe/Berlin").unwrap()
+    }
+
+    #[test]
+    fn rollout_days_turn_at_local_midnight() {
+        let start = at("2026-11-16T22:30:00Z"); // 23:30 in Berlin.
+        assert_eq!(rollout_day(start, start, &berlin()), 1);
+        assert_eq!(rollout_day(start, at("2026-11-16T23:00:00Z"), &berlin()), 2);
+        assert_eq!(rollout_day(start, at("2026-11-16T23:30:00Z"), &TimeZone::UTC), 1);
+    }
+
+    #[test]
+    fn a_utc_day_touches_two_dates_of_a_property_east_of_greenwich() {
+        let day = Window::new(at("2026-11-18T00:00:00Z"), at("2026-11-19T00:00:00Z"));
+        let dates: Vec<String> = day.dates_in(&berlin()).iter().map(ToString::to_string).collect();
+        assert_eq!(dates, ["2026-11-18", "2026-11-19"]);
+        assert_eq!(day.dates_in(&TimeZone::UTC).len(), 1);
+    }
+
+    #[test]
+    fn the_day_summer_time_ends_has_25_hours_and_two_names_in_utc() {
+        let local_day = Window::new(at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z"));
+        assert_eq!(local_day.dates_in(&berlin()).len(), 1);
+        assert_eq!(local_day.days().count(), 2);
+    }
+
+    #[test]
+    fn leap_days_and_new_year_have_names() {
+        assert_eq!(UtcDay::of(at("2028-02-29T12:00:00Z")).to_string(), "2028-02-29");
+        assert_eq!(UtcDay::of(at("2026-12-31T23:59:59Z")).plus(1).to_string(), "2027-01-01");
+    }
+
+    #[test]
+    fn a_window_never_runs_backwards() {
+        let window = Window::new(at("2026-11-18T10:00:00Z"), at("2026-11-18T09:00:00Z"));
+        assert!(window.is_empty());
+        assert_eq!(window.days().count(), 1);
+    }
+}

@@ -1,0 +1,106 @@
+//! A decision as it is recorded: what was known, what was asked of it, what followed. Complete enough to be judged
+//! again by somebody else, years later.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use super::ids::{BuildNumber, DecisionId, VersionName};
+use super::judge::{Judgement, judge};
+use super::keys;
+use super::policy::Policy;
+use super::release::ReleaseId;
+
+/// The shape of [`Record`]; raised when a field changes its meaning.
+pub const RECORD_VERSION: u32 = 1;
+
+/// One decision with its evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`RECORD_VERSION`] at the time of writing.
+    pub record_version: u32,
+    /// Derived from everything below.
+    pub id: DecisionId,
+    /// Which release.
+    pub release: ReleaseId,
+    /// Its version.
+    pub version: VersionName,
+    /// Its builds.
+    pub builds: Vec<BuildNumber>,
+    /// How often a person had resumed it.
+    pub generation: u32,
+    /// When it was judged.
+    pub decided_at: Timestamp,
+    /// What was known.
+    pub facts: Facts,
+    /// What was asked.
+    pub policy: Policy,
+    /// What followed.
+    pub judgement: Judgement,
+    /// Bytes that the queries of this reading were billed for.
+    pub bytes_billed: u64,
+    /// The program that judged.
+    pub tidegate_version: String,
+}
+
+/// What was judged, before it has an id.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Which release.
+    pub release: ReleaseId,
+    /// Its version.
+    pub version: VersionName,
+    /// Its builds.
+    pub builds: Vec<BuildNumber>,
+    /// How often a person had resumed it.
+    pub generation: u32,
+    /// When it was judged.
+    pub now: Timestamp,
+    /// What was known.
+    pub facts: Facts,
+    /// What was asked.
+    pub policy: Policy,
+    /// Bytes billed.
+    pub bytes_billed: u64,
+}
+
+impl Record {
+    /// Judges and records in one step, so that no record can disagree with its own evidence.
+    #[must_use]
+    pub fn judge(judged: Judged) -> Self {
+        let judgement = judge(&judged.facts, &judged.policy, judged.now);
+        Self {
+            record_version: RECORD_VERSION,
+            id: id(&judged, &judgement),
+            release: judged.release,
+            version: judged.version,
+            builds: judged.builds,
+            generation: judged.generation,
+            decided_at: judged.now,
+            facts: judged.facts,
+            policy: judged.policy,
+            judgement,
+            bytes_billed: judged.bytes_billed,
+            tidegate_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Whether judging the stored evidence again gives the stored judgement.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        judge(&self.facts, &self.policy, self.decided_at) == self.judgement
+    }
+}
+
+fn id(judged: &Judged, judgement: &Judgement) -> DecisionId {
+    let evidence = serde_json::json!([
+        judged.release,
+        judged.generation,
+        judged.now,
+        judged.facts,
+        judged.policy,
+        judgement
+    ]);
+    let digits = keys::key("d", &[&evidence.to_string()]);
+    DecisionId::new(digits).expect("a key of kind d is a decision id")
+}

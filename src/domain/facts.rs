@@ -1,0 +1,166 @@
+//! Everything the judge may know of a release: values only, read before and never looked up again.
+//!
+//! Counts are kept per day, fresh and mature, with the crashes per installation, so that rules which weigh days,
+//! lateness or crash loops need no new reading.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::{UtcDay, Window, rollout_day};
+use super::counts::{Counts, Partials};
+use super::policy::Policy;
+use super::rate::UserFraction;
+use super::release::{Release, ReleaseState, RolloutStatus};
+use super::verdict::Reason;
+
+/// The counts of one day, as the judge sees them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DayFacts {
+    /// The UTC day.
+    pub day: UtcDay,
+    /// Everything up to the cut.
+    pub fresh: Counts,
+    /// What happened before the mature cut.
+    pub mature: Counts,
+}
+
+/// Different people over the whole cycle. The two sides use different ids, so only their ratio means anything.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct People {
+    /// Installations with a session.
+    pub users: u64,
+    /// Installations with a crash.
+    pub crashed_users: u64,
+    /// Kish's design effect of the crashes, 1 where nobody crashed twice; none without crashes.
+    pub concentration: Option<f64>,
+}
+
+/// A table that the rules need and that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentTable {
+    /// What it would have counted.
+    pub side: Side,
+    /// Its full name.
+    pub table: String,
+}
+
+/// The two sides of a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// The numerator.
+    Crashes,
+    /// The denominator.
+    Sessions,
+}
+
+/// How far the data goes and what it lacks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataFacts {
+    /// Both sides are counted up to this instant.
+    pub through: Timestamp,
+    /// The newest session of any version.
+    pub newest_session_at: Option<Timestamp>,
+    /// The newest crash report of any version.
+    pub newest_crash_at: Option<Timestamp>,
+    /// Days of the cycle of which nothing is known.
+    pub missing_days: Vec<UtcDay>,
+    /// Tables that are not there.
+    pub absent: Vec<AbsentTable>,
+}
+
+/// The input of the judge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Where the rollout stands.
+    pub status: RolloutStatus,
+    /// The share of users it is offered to.
+    pub user_fraction: Option<UserFraction>,
+    /// When counting began.
+    pub cycle_start: Timestamp,
+    /// The counts, oldest day first.
+    pub days: Vec<DayFacts>,
+    /// The people.
+    pub people: People,
+    /// Fatal crash reports of the cycle.
+    pub fatal_events: u64,
+    /// Foreground ANR reports of the cycle that are not also fatal.
+    pub foreground_anr_events: u64,
+    /// The state of the data.
+    pub data: DataFacts,
+    /// When the one fast-track check of this cycle was made.
+    pub fast_track_checked_at: Option<Timestamp>,
+}
+
+impl Facts {
+    /// Puts together what the store shows, what was counted and what is remembered.
+    #[must_use]
+    pub fn gather(
+        live: &Release,
+        state: &ReleaseState,
+        partials: &Partials,
+        absent: Vec<AbsentTable>,
+        through: Timestamp,
+    ) -> Self {
+        let crashed = partials.crashed_installations();
+        let people = People {
+            users: partials.users().people(),
+            crashed_users: crashed.people(),
+            concentration: crashed.concentration(),
+        };
+        Self {
+            status: live.status,
+            user_fraction: live.user_fraction,
+            cycle_start: state.cycle_start,
+            days: partials
+                .iter()
+                .map(|p| DayFacts { day: p.day, fresh: p.fresh, mature: p.mature })
+                .collect(),
+            people,
+            fatal_events: partials.iter().map(|p| p.fatal_events).sum(),
+            foreground_anr_events: partials.iter().map(|p| p.foreground_anr_events).sum(),
+            data: DataFacts {
+                through,
+                newest_session_at: state.newest_session_at,
+                newest_crash_at: state.newest_crash_at,
+                missing_days: partials.missing(Window::new(state.cycle_start, through)),
+                absent,
+            },
+            fast_track_checked_at: state.fast_track_checked_at,
+        }
+    }
+
+    /// The counts of the whole cycle.
+    #[must_use]
+    pub fn fresh(&self) -> Counts {
+        self.days.iter().map(|day| day.fresh).sum()
+    }
+
+    /// The mature counts of the whole cycle.
+    #[must_use]
+    pub fn mature(&self) -> Counts {
+        self.days.iter().map(|day| day.mature).sum()
+    }
+
+    /// The rollout day in the configured zone.
+    #[must_use]
+    pub fn rollout_day(&self, policy: &Policy, now: Timestamp) -> u32 {
+        rollout_day(self.cycle_start, now, &policy.zone)
+    }
+
+    /// Why the data may not support a permissive action, worst first; `None` where it is complete and fresh.
+    #[must_use]
+    pub fn data_problem(&self, policy: &Policy, now: Timestamp) -> Option<Reason> {
+        let absent = |side| self.data.absent.iter().any(|table| table.side == side);
+        let since = |instant: Option<Timestamp>| now.duration_since(instant.unwrap_or(self.cycle_start));
+        let problems = [
+            (absent(Side::Sessions), Reason::SessionsTableMissing),
+            (absent(Side::Crashes), Reason::CrashTableMissing),
+            (self.fresh().sessions == 0, Reason::NoSessions),
+            (!self.data.missing_days.is_empty(), Reason::DaysMissing),
+            (since(self.data.newest_session_at) > policy.data.max_age, Reason::SessionsStale),
+            (since(self.data.newest_crash_at) > policy.data.max_crash_silence, Reason::CrashExportSilent),
+        ];
+        problems.into_iter().find_map(|(found, reason)| found.then_some(reason))
+    }
+}

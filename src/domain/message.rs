@@ -1,0 +1,239 @@
+//! Every text that a person reads about a release: pure, and fixed by snapshots.
+//!
+//! A note stands alone on a lock screen: word and symbol, app, version, numbers, what was done, what to do next.
+//! Numbers round toward worse. The text is plain; each sink escapes it its own way, because version names and crash
+//! titles come from outside.
+
+use serde::{Deserialize, Serialize};
+
+use super::decision::Record;
+use super::judge::Judgement;
+use super::rate::Rate;
+use super::release::{Action, ReleaseId};
+use super::verdict::{Evidence, Reason, Verdict};
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteKind {
+    /// The objective is in danger.
+    Warning,
+    /// The release was halted, and the store shows it.
+    Halt,
+    /// The release was offered to everybody, and the store shows it.
+    FastTrack,
+    /// Much of the error budget is used; information only.
+    BudgetAlert,
+    /// Somebody else changed the release before the program could.
+    Superseded,
+}
+
+impl NoteKind {
+    fn symbol_and_word(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Warning => ("⚠️", "WARNING"),
+            Self::Halt => ("🛑", "HALTED"),
+            Self::FastTrack => ("⏩", "FAST-TRACKED"),
+            Self::BudgetAlert => ("ℹ️", "BUDGET ALERT"),
+            Self::Superseded => ("✋", "LEFT ALONE"),
+        }
+    }
+}
+
+/// A message to people, before any sink has dressed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// What it is about.
+    pub kind: NoteKind,
+    /// One line that stands alone.
+    pub headline: String,
+    /// The numbers and what was done.
+    pub lines: Vec<String>,
+    /// What to do next.
+    pub next: String,
+    /// Changes when the note has something new to say; a mere change of numbers is not worth an edit.
+    pub topic: String,
+}
+
+impl Note {
+    /// The whole note as plain text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut lines = vec![self.headline.clone()];
+        lines.extend(self.lines.iter().cloned());
+        lines.push(self.next.clone());
+        lines.join("\n")
+    }
+}
+
+/// The warning of a decision, with every rule that warns.
+#[must_use]
+pub fn warning(record: &Record) -> Note {
+    let warning: Vec<_> = record.judgement.rules.iter().filter(|o| o.effective == Verdict::Warn).collect();
+    let topic: Vec<String> =
+        warning.iter().map(|o| format!("{}:{}", o.rule, o.ruling.evidence.reason)).collect();
+    let mut lines: Vec<String> = warning.iter().map(|o| sentence(&o.rule, &o.ruling.evidence)).collect();
+    lines.push(standing(record));
+    Note {
+        kind: NoteKind::Warning,
+        headline: headline(NoteKind::Warning, record, deciding(record)),
+        lines,
+        next: format!("Look at the newest crashes. Nothing has been changed. {}", explain(record)),
+        topic: topic.join(" "),
+    }
+}
+
+/// What people are told once the store shows the effect of an action.
+#[must_use]
+pub fn acted(record: &Record, action: Action) -> Note {
+    let kind = match action {
+        Action::Halt => NoteKind::Halt,
+        Action::FastTrack => NoteKind::FastTrack,
+    };
+    let evidence = deciding(record);
+    let rule = record.judgement.rule.as_deref().unwrap_or_default();
+    Note {
+        kind,
+        headline: headline(kind, record, evidence),
+        lines: vec![evidence.map(|e| sentence(rule, e)).unwrap_or_default(), done(record, action)],
+        next: next_after(record, action),
+        topic: rule.to_owned(),
+    }
+}
+
+/// The alert that much of the error budget is used.
+#[must_use]
+pub fn budget_alert(record: &Record) -> Option<Note> {
+    let alert = record.judgement.rules.iter().find(|o| o.ruling.evidence.reason == Reason::BudgetAlert)?;
+    let share = record.policy.rules.crash_free_sessions_warning.alert_budget_fraction * PERCENT;
+    Some(Note {
+        kind: NoteKind::BudgetAlert,
+        headline: headline(NoteKind::BudgetAlert, record, Some(&alert.ruling.evidence)),
+        lines: vec![format!(
+            "It very probably uses more than {share} % of the error budget. The objective itself is met."
+        )],
+        next: format!("Nothing to do now. {}", explain(record)),
+        topic: alert.rule.clone(),
+    })
+}
+
+/// What people are told where somebody else changed the release first.
+#[must_use]
+pub fn superseded(id: &ReleaseId, version: &str, action: Action, found: &str) -> Note {
+    let (symbol, word) = NoteKind::Superseded.symbol_and_word();
+    let wanted = match action {
+        Action::Halt => "halt",
+        Action::FastTrack => "fast-track",
+    };
+    let next = match action {
+        Action::Halt => "If it must be stopped, do it in the store's console, or release a fixed version.",
+        Action::FastTrack => "Nothing to do: a person's change wins.",
+    };
+    Note {
+        kind: NoteKind::Superseded,
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): the {wanted} was not made",
+            id.platform, id.app
+        ),
+        lines: vec![format!("The evidence asked for a {wanted}, but {found}. Nothing was changed.")],
+        next: next.to_owned(),
+        topic: found.to_owned(),
+    }
+}
+
+/// Percent in one.
+const PERCENT: f64 = 100.0;
+
+fn deciding(record: &Record) -> Option<&Evidence> {
+    let Judgement { rule, rules, .. } = &record.judgement;
+    rules.iter().find(|outcome| Some(&outcome.rule) == rule.as_ref()).map(|outcome| &outcome.ruling.evidence)
+}
+
+fn headline(kind: NoteKind, record: &Record, evidence: Option<&Evidence>) -> String {
+    let (symbol, word) = kind.symbol_and_word();
+    let release = &record.release;
+    let numbers = evidence.map(numbers).unwrap_or_default();
+    format!("{symbol} {word} {} {} ({}): {numbers}", release.platform, record.version, release.app)
+}
+
+fn numbers(evidence: &Evidence) -> String {
+    let people = what(evidence);
+    let objective = shown(evidence.objective.ratio(), evidence.objective);
+    let valid = grouped(evidence.valid);
+    match (evidence.rate, evidence.lower, evidence.upper) {
+        (Some(rate), Some(lower), Some(upper)) => format!(
+            "{} crash-free ({}-{}), objective {objective}, {valid} {people}",
+            shown(rate, evidence.objective),
+            shown(lower, evidence.objective),
+            shown(upper, evidence.objective),
+        ),
+        _ => format!("no rate yet, objective {objective}, {valid} {people}"),
+    }
+}
+
+fn what(evidence: &Evidence) -> &'static str {
+    match evidence.valid {
+        1 => "counted",
+        _ => "counted in all",
+    }
+}
+
+fn shown(ratio: f64, objective: Rate) -> String {
+    Rate::clipped(ratio).percent_against(objective)
+}
+
+/// One sentence on what a rule found.
+fn sentence(rule: &str, evidence: &Evidence) -> String {
+    let unit = if rule.contains("users") { "users" } else { "sessions" };
+    let counted = format!("{} of {} {unit} crashed", grouped(evidence.crashed), grouped(evidence.valid));
+    let objective = shown(evidence.objective.ratio(), evidence.objective);
+    let found = match evidence.reason {
+        Reason::UpperBoundBelowObjective => format!("even the upper bound is below {objective}"),
+        Reason::LowerBoundAboveObjective => format!("even the lower bound is above {objective}"),
+        Reason::EvidenceOfBreach => format!("the evidence that it misses {objective} is above ten to one"),
+        Reason::ObjectiveBetweenBounds => format!("the objective of {objective} lies between the bounds"),
+        other => other.to_string(),
+    };
+    format!("{counted}: {found} ({rule}).")
+}
+
+fn standing(record: &Record) -> String {
+    let fraction = record.facts.user_fraction.map(|f| format!(" to {f} of users")).unwrap_or_default();
+    format!("The rollout goes on{fraction}. {}", counted_through(record))
+}
+
+fn counted_through(record: &Record) -> String {
+    format!("Counted through {}.", record.facts.data.through.strftime("%Y-%m-%d %H:%M UTC"))
+}
+
+fn done(record: &Record, action: Action) -> String {
+    let before = record.facts.user_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
+    let done = match action {
+        Action::Halt => "The rollout was stopped and the store shows it as halted",
+        Action::FastTrack => "It is now offered to everybody and the store shows it as completed",
+    };
+    format!("{done}; it stood{before}. {}", counted_through(record))
+}
+
+fn next_after(record: &Record, action: Action) -> String {
+    let next = match action {
+        Action::Halt => {
+            "Those who have it keep it: prepare a fix or a rollback. Only a person can resume it."
+        }
+        Action::FastTrack => "Nothing to do.",
+    };
+    format!("{next} {}", explain(record))
+}
+
+fn explain(record: &Record) -> String {
+    format!("Evidence: tidegate explain {}", record.id)
+}
+
+/// A number with a comma between thousands.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let grouped: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    grouped.join(",")
+}

@@ -1,0 +1,23 @@
+//! The pure core: what a release is, what was counted, what the rules say of it, and the words for it.
+//!
+//! Nothing here reads a clock, a file, the environment or a socket, and nothing logs. Data flows one way:
+//! counts -> facts -> verdicts -> decision -> message. The same input gives the same bytes, so that every
+//! decision can be recomputed from its stored evidence.
+
+pub mod calendar;
+pub mod counts;
+pub mod decision;
+pub mod facts;
+pub mod ids;
+pub mod judge;
+pub mod keys;
+pub mod message;
+pub mod outbox;
+pub mod policy;
+pub mod rate;
+pub mod release;
+pub mod rollout;
+pub mod rules;
+pub mod sketch;
+pub mod stats;
+pub mod verdict;

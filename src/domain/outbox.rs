@@ -1,0 +1,151 @@
+//! Messages that are to be said once: written down before they are sent, and merged by key.
+//!
+//! A message has a key, so that no run says it twice. One that tells of an effect waits until the store was read
+//! back. A warning may be edited in place; everything else is said once and stays.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::decision::Record;
+use super::keys;
+use super::message::{self, Note, NoteKind};
+use super::release::{Action, ReleaseId, ReleaseState};
+use super::verdict::Verdict;
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// Waits until the store shows the effect that it tells of.
+    Waiting,
+    /// May be sent.
+    Pending,
+    /// Was being sent; whether it arrived has to be looked up.
+    Sending,
+    /// Is in the channel.
+    Sent,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The channel.
+    pub channel: String,
+    /// The notifier's name for it (Slack: `ts`).
+    pub id: String,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The same for every run that wants to say this.
+    pub key: String,
+    /// Which release it is about.
+    pub release: ReleaseId,
+    /// What it says.
+    pub note: Note,
+    /// The key of the message under which it is a reply.
+    pub parent: Option<String>,
+    /// How far it has come.
+    pub delivery: Delivery,
+    /// When sending was first tried; looking up starts a little earlier.
+    pub first_attempt_at: Option<Timestamp>,
+    /// Where it is.
+    pub posted: Option<Posted>,
+    /// When it was written down; the outbox is drained in this order.
+    pub written_at: Timestamp,
+}
+
+/// The messages that a decision adds to, or changes in, what is already written down about the release.
+#[must_use]
+pub fn messages(record: &Record, state: &ReleaseState, known: &[Message]) -> Vec<Message> {
+    let mut notes = Vec::new();
+    let warns = record.judgement.rules.iter().any(|outcome| outcome.effective == Verdict::Warn);
+    // A halt says all that a warning in the same breath would say.
+    if warns && record.judgement.action.is_none() {
+        notes.push((message::warning(record), Delivery::Pending));
+    }
+    if let Some(alert) = message::budget_alert(record) {
+        notes.push((alert, Delivery::Pending));
+    }
+    if let Some(action) = record.judgement.action {
+        notes.push((message::acted(record, action), Delivery::Waiting));
+    }
+    notes
+        .into_iter()
+        .filter_map(|(note, delivery)| merged(note, delivery, record.decided_at, state, known))
+        .collect()
+}
+
+/// The message that tells that an intent was overtaken, in the place of the one that waited for it.
+#[must_use]
+pub fn superseded(waiting: Message, action: Action, version: &str, found: &str) -> Message {
+    let note = message::superseded(&waiting.release, version, action, found);
+    Message { note, delivery: Delivery::Pending, ..waiting }
+}
+
+/// The key of the message of a kind about one generation of a release.
+#[must_use]
+pub fn message_key(kind: NoteKind, state: &ReleaseState) -> String {
+    let kind = match kind {
+        NoteKind::Warning => "warn",
+        NoteKind::Halt => "halt",
+        NoteKind::FastTrack => "fasttrack",
+        NoteKind::BudgetAlert => "budget",
+        NoteKind::Superseded => "superseded",
+    };
+    release_key(kind, state)
+}
+
+/// The key of an effect on one generation of a release.
+#[must_use]
+pub fn intent_key(action: Action, state: &ReleaseState) -> String {
+    release_key(action.as_str(), state)
+}
+
+fn release_key(kind: &str, state: &ReleaseState) -> String {
+    let id = &state.id;
+    let generation = state.generation.to_string();
+    keys::key(kind, &[kind, id.app.as_str(), id.platform.as_str(), &id.key, &generation])
+}
+
+/// The note as a new message, as an edit of a known one, or nothing where it is already said.
+fn merged(
+    note: Note,
+    delivery: Delivery,
+    now: Timestamp,
+    state: &ReleaseState,
+    known: &[Message],
+) -> Option<Message> {
+    let key = message_key(note.kind, state);
+    match known.iter().find(|message| message.key == key) {
+        Some(known) if known.note.kind == NoteKind::Warning && known.note.topic != note.topic => {
+            // A message whose arrival is unclear is looked up with its old text first, and edited by the next run.
+            (known.delivery != Delivery::Sending).then(|| Message {
+                note,
+                delivery: Delivery::Pending,
+                ..known.clone()
+            })
+        }
+        Some(_) => None,
+        None => Some(Message {
+            parent: thread(known),
+            release: state.id.clone(),
+            delivery,
+            first_attempt_at: None,
+            posted: None,
+            written_at: now,
+            key,
+            note,
+        }),
+    }
+}
+
+/// One thread per release: everything after the first message is a reply to it.
+fn thread(known: &[Message]) -> Option<String> {
+    known
+        .iter()
+        .filter(|message| message.parent.is_none())
+        .min_by_key(|message| message.written_at)
+        .map(|m| m.key.clone())
+}

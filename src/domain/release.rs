@@ -1,0 +1,169 @@
+//! A release as the store tells it, and what the program remembers of it between runs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::UtcDay;
+use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
+use super::rate::UserFraction;
+
+/// Where a rollout stands, in the domain's words. Adapters translate: Play `inProgress` and App Store `ACTIVE` are
+/// rolling out; Play `halted` and App Store `PAUSED` are halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RolloutStatus {
+    /// Not offered to anybody yet.
+    Pending,
+    /// Offered to a growing share of users.
+    RollingOut,
+    /// No longer offered; those who have it keep it.
+    Halted,
+    /// Offered to everybody.
+    Completed,
+}
+
+/// One release, as the store shows it now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// The store's identity: Play's version codes joined by `+`, the App Store's version id.
+    pub key: String,
+    /// The version that people see.
+    pub version: VersionName,
+    /// Every build of it.
+    pub builds: Vec<BuildNumber>,
+    /// Where its rollout stands.
+    pub status: RolloutStatus,
+    /// The share of users it is offered to, where the store tells it.
+    pub user_fraction: Option<UserFraction>,
+    /// When the store says that the rollout started; Play tells no date.
+    pub started_at: Option<Timestamp>,
+}
+
+/// Which release of which app a record is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReleaseId {
+    /// The app in the configuration.
+    pub app: AppId,
+    /// The platform of the app.
+    pub platform: Platform,
+    /// [`Release::key`].
+    pub key: String,
+}
+
+/// What the program wants from a store. There is no way to say "resume": only a person does that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Stop offering the release (Play `halted`, App Store `PAUSED`).
+    Halt,
+    /// Offer the release to everybody now (Play `completed`, App Store `COMPLETE`).
+    FastTrack,
+}
+
+impl Action {
+    /// The status that the store shows once the action has taken effect.
+    #[must_use]
+    pub fn target(self) -> RolloutStatus {
+        match self {
+            Self::Halt => RolloutStatus::Halted,
+            Self::FastTrack => RolloutStatus::Completed,
+        }
+    }
+
+    /// The word of the machine output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Halt => "halt",
+            Self::FastTrack => "fast-track",
+        }
+    }
+}
+
+/// How far an intent has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "status", content = "reason")]
+pub enum IntentStatus {
+    /// Committed before the store was touched; the next run goes on with it.
+    Planned,
+    /// The store was read back and shows the target.
+    Confirmed,
+    /// Somebody else changed the release first; says what was found.
+    Superseded(String),
+}
+
+/// An effect that was decided and written down before it was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The same for every run that wants this effect.
+    pub key: String,
+    /// What is wanted.
+    pub action: Action,
+    /// How far it has come.
+    pub status: IntentStatus,
+    /// The decision that wants it.
+    pub decision: DecisionId,
+    /// When it was first written down.
+    pub planned_at: Timestamp,
+}
+
+impl Intent {
+    /// Whether something is left to do.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.status == IntentStatus::Planned
+    }
+}
+
+/// What the program remembers of a release between runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseState {
+    /// Which release.
+    pub id: ReleaseId,
+    /// Its version, for messages about it when the store no longer lists it.
+    pub version: VersionName,
+    /// Rises by one each time a person resumes the release after a halt.
+    pub generation: u32,
+    /// Counting starts here: the store's date, or the first sight, or the person's resume.
+    pub cycle_start: Timestamp,
+    /// The status that the store showed last.
+    pub last_seen: RolloutStatus,
+    /// The share of users that the store showed last.
+    pub last_fraction: Option<UserFraction>,
+    /// When the one fast-track check of this cycle was made.
+    pub fast_track_checked_at: Option<Timestamp>,
+    /// The UTC day on which the last days were read again for late rows.
+    pub settled_on: Option<UtcDay>,
+    /// The newest session of any version that was ever seen.
+    pub newest_session_at: Option<Timestamp>,
+    /// The newest crash report of any version that was ever seen.
+    pub newest_crash_at: Option<Timestamp>,
+    /// The effect that was decided last.
+    pub intent: Option<Intent>,
+}
+
+impl ReleaseState {
+    /// The state of a release that is seen for the first time.
+    #[must_use]
+    pub fn first_seen(id: ReleaseId, release: &Release, cycle_start: Timestamp) -> Self {
+        Self {
+            id,
+            version: release.version.clone(),
+            generation: 0,
+            cycle_start,
+            last_seen: release.status,
+            last_fraction: release.user_fraction,
+            fast_track_checked_at: None,
+            settled_on: None,
+            newest_session_at: None,
+            newest_crash_at: None,
+            intent: None,
+        }
+    }
+
+    /// The intent that a killed run may have left half done.
+    #[must_use]
+    pub fn open_intent(&self) -> Option<&Intent> {
+        self.intent.as_ref().filter(|intent| intent.is_open())
+    }
+}

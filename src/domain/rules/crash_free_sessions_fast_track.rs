@@ -1,0 +1,68 @@
+//! `crash-free-sessions-fast-track`: the lower bound of the crash-free sessions rate lies above the objective.
+//!
+//! Checked once a cycle, at the first look on rollout day two (in the configured zone) that comes at least 24 hours
+//! after the start, on mature counts. One look at a fixed time needs no correction for repeated looks, so the
+//! default method is the exact Clopper-Pearson interval (facts on statistics 6.2). A margin tightens the objective
+//! for the crashes that are never reported. It raises exposure, so it asks for complete and fresh data; while the
+//! data is not, the check waits instead of being used up.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::facts::Facts;
+use crate::domain::policy::Policy;
+use crate::domain::release::RolloutStatus;
+use crate::domain::verdict::{Evidence, Reason, Ruling, Verdict};
+
+/// The id of the rule.
+pub const ID: &str = "crash-free-sessions-fast-track";
+
+/// The rollout day from which the check is made.
+const CHECK_FROM_DAY: u32 = 2;
+/// A whole day of traffic must have been seen, so that a release late in the evening is not judged on its night.
+const CHECK_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Judges the mature counts against the tightened objective, where the check is due.
+#[must_use]
+pub fn judge(facts: &Facts, policy: &Policy, now: Timestamp) -> Ruling {
+    let (verdict, reason) = match not_due(facts, policy, now) {
+        Some(reason) => (Verdict::Inconclusive, reason),
+        None => check(facts, policy),
+    };
+    let settings = &policy.rules.crash_free_sessions_fast_track;
+    Ruling { verdict, evidence: Evidence::of_sessions(facts.mature(), &policy.slo, settings.method, reason) }
+}
+
+/// Whether this ruling used up the one check of the cycle.
+#[must_use]
+pub fn used_up(ruling: &Ruling) -> bool {
+    matches!(ruling.evidence.reason, Reason::LowerBoundAboveObjective | Reason::NotProven)
+}
+
+fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
+    let early = facts.rollout_day(policy, now) < CHECK_FROM_DAY
+        || now.duration_since(facts.cycle_start) < CHECK_AFTER;
+    if facts.status != RolloutStatus::RollingOut {
+        return Some(Reason::NothingRollingOut);
+    }
+    if facts.fast_track_checked_at.is_some() {
+        return Some(Reason::AlreadyChecked);
+    }
+    if early {
+        return Some(Reason::BeforeDayTwo);
+    }
+    facts.data_problem(policy, now)
+}
+
+fn check(facts: &Facts, policy: &Policy) -> (Verdict, Reason) {
+    let counts = facts.mature();
+    let Ok(sample) = counts.sample() else {
+        return (Verdict::Inconclusive, Reason::MoreCrashesThanSessions);
+    };
+    let settings = &policy.rules.crash_free_sessions_fast_track;
+    let tightened = policy.slo.crash_rate() * (1.0 - settings.margin);
+    let proven = settings.method.better_than(sample, tightened, policy.slo.confidence);
+    match proven && counts.sessions >= settings.min_sessions {
+        true => (Verdict::FastTrack, Reason::LowerBoundAboveObjective),
+        false => (Verdict::Hold, Reason::NotProven),
+    }
+}

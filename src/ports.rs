@@ -1,0 +1,296 @@
+//! The five ports: what the jobs ask of the outside world, in the domain's words.
+//!
+//! One to four methods each. An adapter translates and never decides; a job decides and never translates.
+//! "Could not" is an error here, never an empty answer.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::calendar::Window;
+use crate::domain::counts::Partials;
+use crate::domain::decision::Record;
+use crate::domain::facts::AbsentTable;
+use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
+use crate::domain::message::Note;
+use crate::domain::outbox::{Message, Posted};
+use crate::domain::release::{Action, Release, ReleaseId, ReleaseState};
+
+/// Why the outside world could not be asked, or refused.
+///
+/// The text names the thing and the place; `fix` says what a person can do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}\n  fix: {fix}")]
+pub struct PortError {
+    /// What went wrong, where, with the vendor's own words.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+    /// Whether a write may have taken effect all the same.
+    pub effect: Effect,
+}
+
+/// What is known about the effect of a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing was changed.
+    None,
+    /// The answer was lost or unclear: only reading back tells.
+    Unclear,
+}
+
+impl PortError {
+    /// An error after which nothing was changed.
+    pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into(), effect: Effect::None }
+    }
+
+    /// An error after which only reading back tells what is there.
+    pub fn unclear(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear }
+    }
+}
+
+/// One reading of the events of one app.
+#[derive(Debug, Clone)]
+pub struct MetricRequest {
+    /// Both sides are counted over this window.
+    pub window: Window,
+    /// Events before this instant are mature.
+    pub mature_to: Timestamp,
+    /// The builds of the release.
+    pub builds: Vec<BuildNumber>,
+    /// The version of the release, for sources that know no builds.
+    pub version: VersionName,
+    /// The newest session of any version that an earlier reading saw.
+    pub newest_session_at: Option<Timestamp>,
+}
+
+/// What a reading found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// One partial for each day of the window.
+    pub partials: Partials,
+    /// Both sides are counted up to here: the window's end, or the newest session where that is earlier.
+    pub through: Timestamp,
+    /// The newest session of any version.
+    pub newest_session_at: Option<Timestamp>,
+    /// The newest crash report of any version.
+    pub newest_crash_at: Option<Timestamp>,
+    /// Tables that are not there; what they would have counted is unknown, not zero.
+    pub absent: Vec<AbsentTable>,
+    /// Bytes that the queries were billed for; 0 on the embedded warehouse.
+    pub bytes_billed: u64,
+}
+
+/// Where crashes and sessions are counted.
+#[async_trait]
+pub trait MetricSource: Send + Sync {
+    /// Counts both sides over one aligned window, per day.
+    ///
+    /// # Errors
+    /// Where a query could not be completed; an unfinished answer is never an empty one.
+    async fn read(&self, request: &MetricRequest) -> Result<Reading, PortError>;
+
+    /// The earliest session of the release since `since`, for a rollout that was under way at first sight.
+    ///
+    /// # Errors
+    /// Where the query could not be completed.
+    async fn first_session(
+        &self,
+        request: &MetricRequest,
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>, PortError>;
+}
+
+/// A store that offers releases to users.
+#[async_trait]
+pub trait RolloutTarget: Send + Sync {
+    /// The releases that the store lists: rolling out, halted, completed or pending.
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn releases(&self) -> Result<Vec<Release>, PortError>;
+
+    /// Asks the store once for the effect. The caller holds the lease, has written the intent down, and reads back.
+    ///
+    /// # Errors
+    /// Where the store refused or its answer was lost; [`PortError::effect`] says which.
+    async fn apply(&self, lease: &Lease, release: &Release, action: Action) -> Result<(), PortError>;
+}
+
+/// Proof that this run, and no other, acts for an app. Only a state store makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    app: AppId,
+    holder: String,
+    fence: u64,
+    expires_at: Timestamp,
+}
+
+impl Lease {
+    /// For state stores only: the proof that the lease has just been taken.
+    #[must_use]
+    pub fn granted(app: AppId, holder: String, fence: u64, expires_at: Timestamp) -> Self {
+        Self { app, holder, fence, expires_at }
+    }
+
+    /// The app that it is for.
+    #[must_use]
+    pub fn app(&self) -> &AppId {
+        &self.app
+    }
+
+    /// The run that holds it.
+    #[must_use]
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// Rises each time the lease changes hands; an older fence may write nothing.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+}
+
+/// Why the state store did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Another run is active; nothing was done.
+    #[error("another run holds the lease of app {app}: {holder}, until {until}")]
+    Busy {
+        /// The app.
+        app: AppId,
+        /// The run that holds it.
+        holder: String,
+        /// When it ends at the latest.
+        until: Timestamp,
+    },
+    /// Another run took the lease over; nothing of this commit was written.
+    #[error("another run took over the lease of app {app}; this run may write nothing more")]
+    LostLease {
+        /// The app.
+        app: AppId,
+    },
+    /// The store could not be asked, or holds something this program can't read.
+    #[error(transparent)]
+    Failed(#[from] PortError),
+}
+
+/// What is remembered of an app.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AppState {
+    /// Its releases.
+    pub releases: Vec<ReleaseState>,
+    /// The messages about them, oldest first.
+    pub messages: Vec<Message>,
+    /// Its newest decision.
+    pub last_decision: Option<Record>,
+}
+
+/// One write of a commit. A commit is written whole or not at all.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Puts the state of a release in the place of the older one.
+    Release(Box<ReleaseState>),
+    /// Puts day partials in the place of older ones of the same days.
+    Partials(ReleaseId, Partials),
+    /// Forgets the partials of a release, because its counts start anew.
+    ForgetPartials(ReleaseId),
+    /// Adds a decision; one that is there already is left alone.
+    Decision(Box<Record>),
+    /// Puts a message in the place of the older one with the same key.
+    Message(Box<Message>),
+}
+
+/// Where the program remembers things between runs.
+#[async_trait]
+pub trait StateStore: Send + Sync {
+    /// Takes the lease of an app, or says who has it.
+    ///
+    /// # Errors
+    /// [`StateError::Busy`] where another run is active.
+    async fn acquire(
+        &self,
+        app: &AppId,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StateError>;
+
+    /// Gives the lease back. One that was lost meanwhile is left to its new holder.
+    ///
+    /// # Errors
+    /// Where the store could not be asked; the lease then ends by itself.
+    async fn release(&self, lease: &Lease) -> Result<(), StateError>;
+
+    /// Writes everything or nothing, if the lease is still held.
+    ///
+    /// # Errors
+    /// [`StateError::LostLease`] where it is not.
+    async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError>;
+
+    /// Reads what is remembered.
+    fn memory(&self) -> &dyn Memory;
+}
+
+/// The reading half of a state store; needs no lease.
+#[async_trait]
+pub trait Memory: Send + Sync {
+    /// What is remembered of an app, without its day partials.
+    ///
+    /// # Errors
+    /// Where the store could not be asked or holds something this program can't read.
+    async fn app(&self, app: &AppId) -> Result<AppState, StateError>;
+
+    /// The day partials of a release.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn partials(&self, release: &ReleaseId) -> Result<Partials, StateError>;
+
+    /// A decision by its id.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
+}
+
+/// Where people are told.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Says something new, under `parent` where it is a reply.
+    ///
+    /// # Errors
+    /// Where it was refused, or whether it arrived is unclear.
+    async fn post(&self, key: &str, note: &Note, parent: Option<&Posted>) -> Result<Posted, PortError>;
+
+    /// Says something else in the place of what was said.
+    ///
+    /// # Errors
+    /// Where it was refused.
+    async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError>;
+
+    /// Looks up whether a message with this key arrived, since a little before `since`.
+    ///
+    /// # Errors
+    /// Where the notifier could not be asked.
+    async fn find(
+        &self,
+        key: &str,
+        parent: Option<&Posted>,
+        since: Timestamp,
+    ) -> Result<Option<Posted>, PortError>;
+}
+
+/// What time it is.
+pub trait Clock: Send + Sync {
+    /// The present instant, or the one that the run was asked about.
+    fn now(&self) -> Timestamp;
+}
