@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
-use super::judge::Judgement;
+use super::judge::{Judgement, RuleOutcome};
 use super::rate::Rate;
 use super::release::{Action, ReleaseId};
 use super::verdict::{Evidence, Reason, Verdict};
@@ -90,14 +90,14 @@ pub fn acted(record: &Record, action: Action) -> Note {
         Action::Halt => NoteKind::Halt,
         Action::FastTrack => NoteKind::FastTrack,
     };
-    let evidence = deciding(record);
-    let rule = record.judgement.rule.as_deref().unwrap_or_default();
+    let deciding = deciding(record);
+    let found = deciding.map(|outcome| sentence(&outcome.rule, &outcome.ruling.evidence));
     Note {
         kind,
-        headline: headline(kind, record, evidence),
-        lines: vec![evidence.map(|e| sentence(rule, e)).unwrap_or_default(), done(record, action)],
+        headline: headline(kind, record, deciding),
+        lines: found.into_iter().chain([done(record, action)]).collect(),
         next: next_after(record, action),
-        topic: rule.to_owned(),
+        topic: deciding.map(|outcome| outcome.rule.clone()).unwrap_or_default(),
     }
 }
 
@@ -108,7 +108,7 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
     let share = record.policy.rules.crash_free_sessions_warning.alert_budget_fraction * PERCENT;
     Some(Note {
         kind: NoteKind::BudgetAlert,
-        headline: headline(NoteKind::BudgetAlert, record, Some(&alert.ruling.evidence)),
+        headline: headline(NoteKind::BudgetAlert, record, Some(alert)),
         lines: vec![format!(
             "It very probably uses more than {share} % of the error budget. The objective itself is met."
         )],
@@ -144,38 +144,37 @@ pub fn superseded(id: &ReleaseId, version: &str, action: Action, found: &str) ->
 /// Percent in one.
 const PERCENT: f64 = 100.0;
 
-fn deciding(record: &Record) -> Option<&Evidence> {
+/// The rule that decided, with its evidence.
+fn deciding(record: &Record) -> Option<&RuleOutcome> {
     let Judgement { rule, rules, .. } = &record.judgement;
-    rules.iter().find(|outcome| Some(&outcome.rule) == rule.as_ref()).map(|outcome| &outcome.ruling.evidence)
+    rules.iter().find(|outcome| Some(&outcome.rule) == rule.as_ref())
 }
 
-fn headline(kind: NoteKind, record: &Record, evidence: Option<&Evidence>) -> String {
+fn headline(kind: NoteKind, record: &Record, deciding: Option<&RuleOutcome>) -> String {
     let (symbol, word) = kind.symbol_and_word();
     let release = &record.release;
-    let numbers = evidence.map(numbers).unwrap_or_default();
+    let numbers = deciding.map(|o| numbers(&o.rule, &o.ruling.evidence)).unwrap_or_default();
     format!("{symbol} {word} {} {} ({}): {numbers}", release.platform, record.version, release.app)
 }
 
-fn numbers(evidence: &Evidence) -> String {
-    let people = what(evidence);
+fn numbers(rule: &str, evidence: &Evidence) -> String {
+    let unit = unit(rule);
     let objective = shown(evidence.objective.ratio(), evidence.objective);
     let valid = grouped(evidence.valid);
     match (evidence.rate, evidence.lower, evidence.upper) {
         (Some(rate), Some(lower), Some(upper)) => format!(
-            "{} crash-free ({}-{}), objective {objective}, {valid} {people}",
+            "{} crash-free {unit} ({} to {}), objective {objective}, {valid} {unit}",
             shown(rate, evidence.objective),
             shown(lower, evidence.objective),
             shown(upper, evidence.objective),
         ),
-        _ => format!("no rate yet, objective {objective}, {valid} {people}"),
+        _ => format!("no rate yet, objective {objective}, {valid} {unit}"),
     }
 }
 
-fn what(evidence: &Evidence) -> &'static str {
-    match evidence.valid {
-        1 => "counted",
-        _ => "counted in all",
-    }
+/// What a rule counts.
+fn unit(rule: &str) -> &'static str {
+    if rule.contains("users") { "users" } else { "sessions" }
 }
 
 fn shown(ratio: f64, objective: Rate) -> String {
@@ -184,7 +183,7 @@ fn shown(ratio: f64, objective: Rate) -> String {
 
 /// One sentence on what a rule found.
 fn sentence(rule: &str, evidence: &Evidence) -> String {
-    let unit = if rule.contains("users") { "users" } else { "sessions" };
+    let unit = unit(rule);
     let counted = format!("{} of {} {unit} crashed", grouped(evidence.crashed), grouped(evidence.valid));
     let objective = shown(evidence.objective.ratio(), evidence.objective);
     let found = match evidence.reason {

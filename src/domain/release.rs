@@ -130,6 +130,8 @@ pub struct ReleaseState {
     pub last_seen: RolloutStatus,
     /// The share of users that the store showed last.
     pub last_fraction: Option<UserFraction>,
+    /// When the store was last looked at and listed it.
+    pub looked_at: Timestamp,
     /// When the one fast-track check of this cycle was made.
     pub fast_track_checked_at: Option<Timestamp>,
     /// The UTC day on which the last days were read again for late rows.
@@ -145,7 +147,7 @@ pub struct ReleaseState {
 impl ReleaseState {
     /// The state of a release that is seen for the first time.
     #[must_use]
-    pub fn first_seen(id: ReleaseId, release: &Release, cycle_start: Timestamp) -> Self {
+    pub fn first_seen(id: ReleaseId, release: &Release, cycle_start: Timestamp, now: Timestamp) -> Self {
         Self {
             id,
             version: release.version.clone(),
@@ -153,6 +155,7 @@ impl ReleaseState {
             cycle_start,
             last_seen: release.status,
             last_fraction: release.user_fraction,
+            looked_at: now,
             fast_track_checked_at: None,
             settled_on: None,
             newest_session_at: None,

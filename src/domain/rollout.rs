@@ -55,6 +55,7 @@ pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseS
     }
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
+    state.looked_at = now;
     state
 }
 
@@ -85,7 +86,7 @@ mod tests {
     fn state(status: RolloutStatus) -> ReleaseState {
         let id =
             ReleaseId { app: AppId::new("android").unwrap(), platform: Platform::Android, key: "200".into() };
-        ReleaseState::first_seen(id, &release(status), Timestamp::UNIX_EPOCH)
+        ReleaseState::first_seen(id, &release(status), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -132,8 +133,11 @@ mod tests {
 
     #[test]
     fn looking_twice_changes_nothing() {
-        let once =
-            seen(state(RolloutStatus::RollingOut), &release(RolloutStatus::RollingOut), Timestamp::MAX);
+        let once = seen(
+            state(RolloutStatus::RollingOut),
+            &release(RolloutStatus::RollingOut),
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!(once, state(RolloutStatus::RollingOut));
     }
 }

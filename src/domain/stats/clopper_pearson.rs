@@ -47,6 +47,7 @@ pub(super) fn better_than(sample: Sample, q0: f64, confidence: Confidence) -> bo
 }
 
 /// Whole trials and events, `0 <= k <= n`.
+#[derive(Clone, Copy)]
 struct Whole {
     n: f64,
     k: f64,

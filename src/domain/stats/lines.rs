@@ -80,7 +80,8 @@ mod tests {
             assert_eq!(lines.halt_at, Some(halt_at), "{n}");
         }
         let completes = [
-            (12_801, None),
+            (12_703, None),
+            (12_704, Some(0)),
             (20_000, Some(1)),
             (50_000, Some(8)),
             (100_000, Some(25)),

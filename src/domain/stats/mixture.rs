@@ -222,9 +222,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_proved_below_12802_sessions_without_crashes() {
-        assert!(!better_than(sample(12_801, 0), Q0, level()));
-        assert!(better_than(sample(12_802, 0), Q0, level()));
+    fn nothing_is_proved_below_12704_sessions_without_crashes() {
+        assert!(!better_than(sample(12_703, 0), Q0, level()));
+        assert!(better_than(sample(12_704, 0), Q0, level()));
     }
 
     #[test]

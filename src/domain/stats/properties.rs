@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const CASES: u32 = 24;
+const CASES: u32 = 64;
 const MAX_TRIALS: u64 = 1_000_000_000;
 /// Relative; bounds may touch the estimate, and tests their turning point, within rounding.
 const ROUNDING: f64 = 1e-9;

@@ -10,6 +10,7 @@ const STEP_TOLERANCE: f64 = 1e-13;
 const MAX_EVALUATIONS: usize = 200;
 
 /// A function at one point.
+#[derive(Clone, Copy)]
 pub(super) struct Point {
     pub(super) value: f64,
     pub(super) slope: f64,
@@ -28,8 +29,8 @@ pub(super) fn find(mut bracket: Bracket, start: f64, function: impl Fn(f64) -> P
     let mut x = start;
     for _ in 0..MAX_EVALUATIONS {
         let point = function(x);
-        bracket.narrow(x, &point);
-        let next = bracket.step(x, &point);
+        bracket.narrow(x, point);
+        let next = bracket.step(x, point);
         if (next - x).abs() <= STEP_TOLERANCE * x.abs() {
             return next;
         }
@@ -39,7 +40,7 @@ pub(super) fn find(mut bracket: Bracket, start: f64, function: impl Fn(f64) -> P
 }
 
 impl Bracket {
-    fn narrow(&mut self, x: f64, point: &Point) {
+    fn narrow(&mut self, x: f64, point: Point) {
         if point.value < 0.0 {
             self.below = x;
         } else {
@@ -47,7 +48,7 @@ impl Bracket {
         }
     }
 
-    fn step(&self, x: f64, point: &Point) -> f64 {
+    fn step(&self, x: f64, point: Point) -> f64 {
         let newton = x - point.value / point.slope;
         let low = self.below.min(self.above);
         let high = self.below.max(self.above);

@@ -1,0 +1,13 @@
+-- Google Analytics export of one date on BigQuery: one row per session start, flat and typed.
+-- Analytics knows no build. A property may hold several apps and platforms, so both are filtered.
+-- Costs: about 95 bytes for every event of the date, whatever the window.
+SELECT
+  CONCAT(user_pseudo_id, '/', CAST(event_timestamp AS STRING)) AS session_id,
+  event_timestamp AS at_us,
+  DIV(event_timestamp, 86400000000) AS day,
+  app_info.version AS version,
+  CAST(NULL AS STRING) AS build,
+  user_pseudo_id AS user_id
+FROM `{table}`
+WHERE event_timestamp >= @from_us AND event_timestamp < @to_us
+  AND event_name = 'session_start' AND platform = @platform AND app_info.id = @application_id

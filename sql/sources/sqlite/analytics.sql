@@ -1,0 +1,13 @@
+-- Google Analytics export of one date on the embedded engine: one row per session start, flat and typed.
+-- Analytics knows no build. A property may hold several apps and platforms, so both are filtered.
+-- Costs: the events of the window only (index on event_timestamp).
+SELECT
+  user_pseudo_id || '/' || event_timestamp AS session_id,
+  event_timestamp AS at_us,
+  event_timestamp / 86400000000 AS day,
+  app_info ->> '$.version' AS version,
+  NULL AS build,
+  user_pseudo_id AS user_id
+FROM `{table}`
+WHERE event_timestamp >= @from_us AND event_timestamp < @to_us
+  AND event_name = 'session_start' AND platform = @platform AND app_info ->> '$.id' = @application_id

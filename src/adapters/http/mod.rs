@@ -1,0 +1,181 @@
+//! Every HTTP call: one client, time limits, no redirects, and one place that decides what may be tried again.
+//!
+//! A read may be repeated. A write is repeated only where it certainly had no effect: the connection failed before
+//! anything was sent, or the server said "too many requests". Every other unclear outcome is the caller's, who reads
+//! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
+
+mod error;
+mod retry;
+
+pub use error::{HttpError, Kind};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::time::Duration;
+
+use crate::ports::PortError;
+
+/// A call that has not connected by then will not.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A whole call, slow answers included; far below the run's deadline.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Makes the one client that all adapters share: loading the system's certificates is slow.
+///
+/// # Errors
+/// Where TLS can't be set up.
+pub fn client() -> Result<Client, PortError> {
+    // A second installation in one process answers with an error that says it is already there.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| {
+            PortError::new(
+                format!("can't set up TLS: {error}"),
+                "install the system's CA certificates (package ca-certificates)",
+            )
+        })
+}
+
+/// A call to one service.
+#[derive(Debug)]
+pub struct Call {
+    /// GET, POST, ...
+    pub method: Method,
+    /// Path and query, after the base URL.
+    pub path: String,
+    /// The JSON body, if there is one.
+    pub body: Option<Value>,
+}
+
+impl Call {
+    /// A call without a body.
+    #[must_use]
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: None }
+    }
+
+    /// The same call with a body.
+    #[must_use]
+    pub fn with(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// A remote service that speaks JSON.
+pub struct Service {
+    /// Its name, for errors.
+    pub name: &'static str,
+    base: String,
+    client: Client,
+}
+
+impl Service {
+    /// A service at a base URL without a trailing slash.
+    #[must_use]
+    pub fn new(name: &'static str, base: impl Into<String>, client: Client) -> Self {
+        Self { name, base: base.into(), client }
+    }
+
+    /// A call that changes nothing, or nothing that matters when it happens twice.
+    ///
+    /// # Errors
+    /// After the last of a few tries, or at once where trying again is of no use.
+    pub async fn read(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
+        self.retried(call, token, HttpError::is_passing).await
+    }
+
+    /// A call that changes something.
+    ///
+    /// # Errors
+    /// At once, unless it certainly had no effect.
+    pub async fn write(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
+        self.retried(call, token, HttpError::certainly_had_no_effect_and_is_passing).await
+    }
+
+    async fn retried(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        again: fn(&HttpError) -> bool,
+    ) -> Result<Value, HttpError> {
+        let mut failures = 0;
+        loop {
+            let error = match self.once(call, token).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            failures += 1;
+            match retry::wait(failures, error.retry_after).filter(|_| again(&error)) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn once(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
+        let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
+        request = request.header(AUTHORIZATION, bearer(token));
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let answer =
+            request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))?;
+        let status = answer.status().as_u16();
+        let retry_after = retry::seconds(header(answer.headers(), RETRY_AFTER.as_str()));
+        let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
+        match (status, parse(&text)) {
+            (200..=299, Ok(body)) => Ok(body),
+            (200..=299, Err(problem)) => {
+                Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
+            }
+            (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
+        }
+    }
+
+    fn error(&self, call: &Call, kind: Kind, retry_after: Option<Duration>) -> HttpError {
+        // A query may hold ids; the path is enough to find the call.
+        let path = call.path.split('?').next().unwrap_or_default();
+        HttpError {
+            service: self.name,
+            method: call.method.to_string(),
+            path: path.to_owned(),
+            kind,
+            retry_after,
+        }
+    }
+}
+
+fn bearer(token: &SecretString) -> HeaderValue {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret().trim()))
+        .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+    value.set_sensitive(true);
+    value
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// An empty body is JSON's nothing: several calls answer 204.
+fn parse(text: &str) -> Result<Value, String> {
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// An error with its causes, the innermost last.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,13 @@
+//! The outside world, one file or folder per thing. An adapter translates between a port and a vendor, and keeps the
+//! vendor's own words in its errors. It never decides.
+
+pub mod app_store_connect;
+pub mod clock;
+pub mod embedded;
+pub mod environment;
+pub mod events;
+pub mod google_play;
+pub mod google_token;
+pub mod http;
+pub mod slack;
+pub mod sqlite;

@@ -1,0 +1,218 @@
+//! Slack by bot token: posts, edits and finds messages.
+//!
+//! Every message carries its key as metadata, so that one whose answer was lost can be found again instead of being
+//! said twice. Slack answers 200 to refusals, so `ok` decides. A halt under a warning is broadcast to the channel.
+//! API: <https://docs.slack.dev/reference/methods>.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::http::{Call, HttpError, Service};
+use crate::domain::message::{Note, NoteKind};
+use crate::domain::outbox::Posted;
+use crate::ports::{Notifier, PortError};
+
+/// Where the API is; the methods follow under `/api/`.
+pub const BASE_URL: &str = "https://slack.com";
+
+/// The event type of our metadata.
+const EVENT_TYPE: &str = "tidegate";
+/// Looking for a message starts this long before the first attempt, for clocks that differ.
+const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
+/// Messages per page when looking.
+const PAGE: u32 = 100;
+/// A message that was being sent moments ago gets this long to arrive before it is looked for. Its sender is gone, so
+/// the request is at Slack already or never will be.
+const ARRIVAL: std::time::Duration = std::time::Duration::from_secs(2);
+/// A page more than this is not looked at: our message was among the newest when it was sent.
+const MOST_PAGES: u32 = 10;
+/// Slack's limits for the text of a header and of a section, in characters.
+const LONGEST_HEADER: usize = 150;
+const LONGEST_SECTION: usize = 3000;
+
+/// One channel of one workspace.
+pub struct Slack {
+    service: Service,
+    token: SecretString,
+    channel: String,
+}
+
+impl Slack {
+    /// A channel, by its id.
+    #[must_use]
+    pub fn new(service: Service, token: SecretString, channel: String) -> Self {
+        Self { service, token, channel }
+    }
+
+    async fn write(&self, method: &str, body: Value) -> Result<Value, PortError> {
+        let call = Call::new(Method::POST, format!("/api/{method}")).with(body);
+        self.checked(method, self.service.write(&call, &self.token).await)
+    }
+
+    async fn read(&self, method: &str, query: &str) -> Result<Value, PortError> {
+        let call = Call::new(Method::GET, format!("/api/{method}?{query}"));
+        self.checked(method, self.service.read(&call, &self.token).await)
+    }
+
+    fn checked(&self, method: &str, outcome: Result<Value, HttpError>) -> Result<Value, PortError> {
+        let answer = outcome.map_err(|error| named(&error))?;
+        if answer.get("ok").and_then(Value::as_bool) == Some(true) {
+            return Ok(answer);
+        }
+        let code = answer.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+        Err(PortError::new(
+            format!("Slack refused {method} in channel {}: {code}", self.channel),
+            self.fix(code),
+        ))
+    }
+
+    fn fix(&self, code: &str) -> String {
+        match code {
+            "channel_not_found" => {
+                format!("set [slack] channel to the channel's id (now {:?})", self.channel)
+            }
+            "not_in_channel" => "invite the bot: /invite @tidegate in the channel".to_owned(),
+            "invalid_auth" | "not_authed" | "token_revoked" | "account_inactive" => {
+                "set [slack] token to the bot token (xoxb-...) of an installed app".to_owned()
+            }
+            "missing_scope" => {
+                "give the bot chat:write, channels:history and groups:history, and install it again"
+                    .to_owned()
+            }
+            "is_archived" => "unarchive the channel, or set another in [slack] channel".to_owned(),
+            _ => "look the error up under https://docs.slack.dev/reference/methods".to_owned(),
+        }
+    }
+
+    fn posted(&self, answer: &Value) -> Option<Posted> {
+        let channel = answer.get("channel").and_then(Value::as_str).unwrap_or(&self.channel).to_owned();
+        Some(Posted { channel, id: answer.get("ts")?.as_str()?.to_owned() })
+    }
+}
+
+#[async_trait]
+impl Notifier for Slack {
+    async fn post(&self, key: &str, note: &Note, parent: Option<&Posted>) -> Result<Posted, PortError> {
+        let mut body = dressed(key, note);
+        body["channel"] = json!(self.channel);
+        body["unfurl_links"] = json!(false);
+        if let Some(parent) = parent {
+            body["thread_ts"] = json!(parent.id);
+            body["reply_broadcast"] = json!(note.kind == NoteKind::Halt);
+        }
+        let answer = self.write("chat.postMessage", body).await?;
+        self.posted(&answer).ok_or_else(|| {
+            PortError::unclear("Slack accepted a message and told no ts for it", "look into the channel")
+        })
+    }
+
+    async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError> {
+        let mut body = dressed(key, note);
+        body["channel"] = json!(posted.channel);
+        body["ts"] = json!(posted.id);
+        self.write("chat.update", body).await.map(drop)
+    }
+
+    async fn find(
+        &self,
+        key: &str,
+        parent: Option<&Posted>,
+        since: Timestamp,
+    ) -> Result<Option<Posted>, PortError> {
+        tokio::time::sleep(ARRIVAL).await;
+        let oldest = since.checked_sub(LOOK_BACK).unwrap_or(since).as_second();
+        let (method, thread) = match parent {
+            Some(parent) => ("conversations.replies", format!("&ts={}", parent.id)),
+            None => ("conversations.history", String::new()),
+        };
+        let query = format!(
+            "channel={}{thread}&oldest={oldest}&limit={PAGE}&include_all_metadata=true",
+            self.channel
+        );
+        let mut cursor = String::new();
+        for _ in 0..MOST_PAGES {
+            let answer = self.read(method, &format!("{query}{cursor}")).await?;
+            let messages = answer.get("messages").and_then(Value::as_array);
+            if let Some(found) = messages.into_iter().flatten().find(|message| has_key(message, key)) {
+                let id = found.get("ts").and_then(Value::as_str).unwrap_or_default().to_owned();
+                return Ok(Some(Posted { channel: self.channel.clone(), id }));
+            }
+            match answer.pointer("/response_metadata/next_cursor").and_then(Value::as_str) {
+                Some(next) if !next.is_empty() => cursor = format!("&cursor={}", next.replace('=', "%3D")),
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn has_key(message: &Value, key: &str) -> bool {
+    let ours = message.pointer("/metadata/event_type").and_then(Value::as_str) == Some(EVENT_TYPE);
+    ours && message.pointer("/metadata/event_payload/key").and_then(Value::as_str) == Some(key)
+}
+
+/// A note as Slack shows it: the headline stands alone in notifications, the rest is for reading.
+fn dressed(key: &str, note: &Note) -> Value {
+    let section = |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": cut(text, LONGEST_SECTION)}});
+    json!({
+        "text": escaped(&note.text()),
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": cut(&plain(&note.headline), LONGEST_HEADER)}},
+            section(&escaped(&note.lines.join("\n"))),
+            section(&escaped(&note.next)),
+        ],
+        "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+    })
+}
+
+/// Slack's three special characters, without which no mention and no link can be written.
+fn escaped(text: &str) -> String {
+    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Without what could turn the reading direction or hide text.
+fn plain(text: &str) -> String {
+    let hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    text.chars().filter(|c| *c == '\n' || !(c.is_control() || hidden(*c))).collect()
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest - 1).chain(['…']).collect()
+}
+
+fn named(error: &HttpError) -> PortError {
+    let fix = "the message stays in the outbox, and the next run sends it";
+    match error.effect_is_unclear() {
+        true => PortError::unclear(error.to_string(), fix),
+        false => PortError::new(error.to_string(), fix),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_mentions_nobody() {
+        let note = Note {
+            kind: NoteKind::Warning,
+            headline: "<!channel> \u{202e}1.0 & more".into(),
+            lines: vec!["<https://evil.example|click>".into()],
+            next: "x".repeat(4000),
+            topic: String::new(),
+        };
+        let body = dressed("warn-1", &note).to_string();
+        assert!(!body.contains("<!") && !body.contains("<https") && !body.contains('\u{202e}'), "{body}");
+        assert_eq!(
+            dressed("k", &note)["blocks"][2]["text"]["text"].as_str().unwrap().chars().count(),
+            LONGEST_SECTION
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! The layouts of the state file, oldest first. A file is brought to the newest one in a single transaction.
+//!
+//! A step is never changed once it has been released; a new one is added. A file of a newer version is refused, because
+//! an older program would drop what it does not know.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::failed;
+use crate::ports::PortError;
+
+/// Each step takes a file from its index to the next version.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE lease (app TEXT PRIMARY KEY, holder TEXT NOT NULL, fence INTEGER NOT NULL, expires_at TEXT NOT NULL);
+    CREATE TABLE release (app TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (app, key));
+    CREATE TABLE partial (
+        app TEXT NOT NULL, key TEXT NOT NULL, day TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (app, key, day)
+    );
+    CREATE TABLE decision (id TEXT PRIMARY KEY, app TEXT NOT NULL, decided_at TEXT NOT NULL, doc TEXT NOT NULL);
+    CREATE INDEX decision_by_time ON decision (app, decided_at);
+    CREATE TABLE message (key TEXT PRIMARY KEY, app TEXT NOT NULL, doc TEXT NOT NULL);
+    CREATE INDEX message_by_app ON message (app);
+"];
+
+/// The version that this program writes.
+const VERSION: i64 = STEPS.len() as i64;
+
+/// Brings a file to the newest version.
+///
+/// # Errors
+/// Where a newer program wrote it, or a step fails.
+pub fn apply(connection: &mut Connection, path: &Path) -> Result<(), PortError> {
+    let version = version(connection).map_err(|error| failed(path, "open", &error))?;
+    if version > VERSION {
+        return Err(PortError::new(
+            format!("the state {} has version {version}; this program knows {VERSION}", path.display()),
+            "nothing was changed; use the newer tidegate that wrote it, or name another file in [state] path",
+        ));
+    }
+    step_by_step(connection, version).map_err(|error| failed(path, "bring up to date", &error))
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn step_by_step(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have brought it up to date while this one waited.
+    let version = self::version(&transaction)?.max(version);
+    for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

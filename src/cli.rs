@@ -1,0 +1,181 @@
+//! The command line: types only. What a command does is in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::jobs::JobId;
+
+/// Watches every release of a mobile app while it rolls out, and stops it, holds it or speeds it up on evidence.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every command takes. A flag beats its environment variable, which beats the file.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The configuration file [default: ./tidegate.toml, else ./.github/tidegate.toml]
+    #[arg(long, global = true, env = "TIDEGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only this app; may be repeated
+    #[arg(long = "app", global = true, env = "TIDEGATE_APP", value_name = "ID", value_delimiter = ',')]
+    pub apps: Vec<String>,
+    /// How results are printed
+    #[arg(long, global = true, env = "TIDEGATE_OUTPUT", default_value = "human", value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Text for people.
+    Human,
+    /// One JSON document on standard output.
+    Json,
+    /// One JSON object per app and line.
+    Ndjson,
+    /// For GitHub Actions: a log, a job summary and outputs.
+    Github,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a job once
+    Run(Run),
+    /// Walk through a week of good, bad and doubtful releases on the embedded default, without any account
+    Demo(Demo),
+    /// Load exports of real tables into the embedded warehouse
+    Import(Import),
+    /// Serve loopback models of Google Play, App Store Connect and Slack
+    Sandbox(Sandbox),
+    /// Show a recorded decision with its evidence, and judge it again
+    Explain {
+        /// The id of the decision, as `status` and messages show it
+        decision: String,
+    },
+    /// Show what is remembered of every app
+    Status,
+    /// Check or show the configuration
+    Config {
+        /// What to do with it
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print the JSON Schema of the configuration
+    Schema,
+}
+
+/// Runs a job.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The id of the job
+    #[arg(value_parser = parse_job, value_name = "JOB")]
+    pub job: JobId,
+    /// Observe and judge only: nothing is changed, sent or written
+    #[arg(long, env = "TIDEGATE_DRY_RUN")]
+    pub dry_run: bool,
+    /// Judge as of this instant, for example 2026-11-18T12:00:00Z
+    #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
+    /// End the run by then, for example 8m
+    #[arg(long, env = "TIDEGATE_DEADLINE", default_value = "8m", value_name = "DURATION", value_parser = parse_deadline)]
+    pub deadline: SignedDuration,
+    /// Exit with a code of its own on these decisions
+    #[arg(long, env = "TIDEGATE_FAIL_ON", value_delimiter = ',', value_name = "DECISION")]
+    pub fail_on: Vec<FailOn>,
+}
+
+/// The decisions that can end a run with a code of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// 10
+    Warn,
+    /// 11
+    Halt,
+    /// 12
+    Hold,
+    /// 5
+    InsufficientData,
+    /// 5
+    StaleData,
+}
+
+/// Walks through a week.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Makes the same events again
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub seed: u64,
+    /// Keep the warehouse, the state and the configuration in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// Imports exports.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The warehouse file; made where there is none
+    #[arg(long, value_name = "FILE")]
+    pub warehouse: PathBuf,
+    /// Which export the table holds, where its name does not tell
+    #[arg(long = "as", value_name = "EXPORT")]
+    pub export: Option<ExportName>,
+    /// The table, for example firebase_crashlytics.com_example_app_ANDROID_REALTIME
+    #[arg(value_name = "DATASET.TABLE")]
+    pub table: String,
+    /// Newline-delimited JSON, plain or gzip, as `bq extract` writes it
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// The exports on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportName {
+    /// Firebase Crashlytics.
+    Crashlytics,
+    /// Firebase Sessions.
+    FirebaseSessions,
+    /// Google Analytics.
+    Analytics,
+}
+
+/// Serves the sandbox.
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// What the stores hold at first, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+    /// Where keys for the sandbox are written [default: a new folder under the system's temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub credentials_dir: Option<PathBuf>,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigAction {
+    /// Say whether it is right
+    Check,
+    /// Show it as it is understood, defaults included
+    Show,
+}
+
+fn parse_job(given: &str) -> Result<JobId, String> {
+    let known = || JobId::ALL.map(JobId::as_str).join(", ");
+    let found = JobId::ALL.into_iter().find(|job| job.as_str() == given);
+    found.ok_or_else(|| format!("this version knows the jobs: {}", known()))
+}
+
+fn parse_deadline(given: &str) -> Result<SignedDuration, String> {
+    let duration: SignedDuration =
+        given.parse().map_err(|_| "write a duration such as 8m or 90s".to_owned())?;
+    if duration.is_positive() { Ok(duration) } else { Err("a deadline must lie ahead".to_owned()) }
+}

@@ -1,0 +1,120 @@
+//! `demo`: a week of good, bad and doubtful releases on the embedded default.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{explain, print};
+use crate::cli::{Common, Demo, Output};
+use crate::demo::story::{Story, final_states, thread};
+use crate::demo::week::{CHANNEL, Week};
+use crate::exit::{Ended, Exit};
+
+/// Walks through the week.
+///
+/// # Errors
+/// Where the folder can't be written, or a run could not use its state.
+pub async fn demo(args: &Demo, common: &Common) -> Result<Exit, Ended> {
+    let place = Place::make(args.keep.as_deref())?;
+    let outcome = walk(args, common, place.path()).await;
+    if place.is_kept() {
+        print::err(&format!(
+            "kept in {}; try: tidegate status --config {0}/tidegate.toml\n",
+            place.path().display()
+        ));
+    }
+    outcome
+}
+
+async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended> {
+    let for_people = matches!(common.output, Output::Human | Output::Github);
+    let mut week = Week::set_up(folder, args.seed).await?;
+    let looks = week.looks();
+    let bar = progress(looks.len());
+    let mut story = Story::default();
+    for now in looks {
+        for look in week.look(now).await? {
+            if let Some(line) = story.add(&look, &week.zone).filter(|_| for_people) {
+                bar.suspend(|| print::out(&line));
+            }
+        }
+        story.runs += 1;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let document = story.document(week.sandbox.model(), args.seed)?;
+    if for_people {
+        show(&week, &story, &document)?;
+    } else {
+        print::out(&print::pretty(&document));
+    }
+    week.sandbox.shutdown().await;
+    Ok(Exit::Success)
+}
+
+fn show(week: &Week, story: &Story, document: &serde_json::Value) -> Result<(), Ended> {
+    let messages = week.sandbox.model().slack_messages(CHANNEL).map_err(Ended::failed)?;
+    print::out(&format!("\nThe stores after {} runs\n{}", story.runs, final_states(document)));
+    print::out(&format!("\nThe Slack channel\n{}", thread(&messages, &week.zone)));
+    if let Some(record) = story.first_halt() {
+        print::out(&format!("\ntidegate explain {}\n{}", record.id, explain::text(record)));
+    }
+    Ok(())
+}
+
+/// A bar on standard error, where a person watches it.
+fn progress(runs: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(runs as u64), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{bar:40} run {pos} of {len}, {elapsed}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// The folder of a demo: one to keep, or one that goes when the demo ends.
+struct Place {
+    path: PathBuf,
+    kept: Kept,
+}
+
+#[derive(PartialEq, Eq)]
+enum Kept {
+    Yes,
+    No,
+}
+
+impl Place {
+    fn make(keep: Option<&Path>) -> Result<Self, Ended> {
+        let (path, kept) = match keep {
+            Some(path) => (path.to_owned(), Kept::Yes),
+            None => (std::env::temp_dir().join(format!("tidegate-demo-{}", std::process::id())), Kept::No),
+        };
+        if path.join("state.sqlite").exists() || path.join("warehouse.sqlite").exists() {
+            return Err(Ended::usage(format!(
+                "{} holds an earlier demo or a real state\n  fix: name an empty folder with --keep",
+                path.display()
+            )));
+        }
+        std::fs::create_dir_all(&path).map_err(|error| {
+            Ended::failed(format!("can't make {}: {error}\n  fix: check --keep", path.display()))
+        })?;
+        Ok(Self { path, kept })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn is_kept(&self) -> bool {
+        self.kept == Kept::Yes
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.kept == Kept::No {
+            // What is left in the system's temporary folder goes with it.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What each command does, after its words have been read. Each answers an exit code or an error with one.
+
+pub mod config;
+pub mod demo;
+pub mod explain;
+pub mod import;
+pub mod print;
+pub mod run;
+pub mod sandbox;
+pub mod status;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Ended, Exit};
+
+/// Carries out a command.
+///
+/// # Errors
+/// [`Ended`] says what went wrong and which code to exit with.
+pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
+    let common = cli.common;
+    match cli.command {
+        Command::Run(args) => run::run(&args, &common).await,
+        Command::Demo(args) => demo::demo(&args, &common).await,
+        Command::Import(args) => import::import(&args, &common),
+        Command::Sandbox(args) => sandbox::serve(&args).await,
+        Command::Explain { decision } => explain::explain(&decision, &common).await,
+        Command::Status => status::status(&common).await,
+        Command::Config { action } => config::config(action, &common),
+        Command::Schema => config::schema(),
+    }
+}

@@ -1,0 +1,42 @@
+//! `sandbox`: the loopback models of the stores and of Slack, until it is told to end.
+
+use serde_json::json;
+
+use super::print;
+use crate::cli;
+use crate::exit::{Ended, Exit};
+use crate::sandbox::{Ports, Sandbox, SandboxOptions, Seed};
+
+/// Serves the sandbox, and prints where it is as one line of JSON.
+///
+/// # Errors
+/// A usage error for a seed that can't be read, else where no port could be had.
+pub async fn serve(args: &cli::Sandbox) -> Result<Exit, Ended> {
+    let mut seed = Seed::default();
+    if let Some(path) = &args.seed {
+        let problem = |error: &dyn std::fmt::Display| {
+            Ended::usage(format!("the seed {} can't be used: {error}\n  fix: check --seed", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| problem(&error))?;
+        seed = serde_json::from_str(&text).map_err(|error| problem(&error))?;
+    }
+    let credentials_dir = args.credentials_dir.clone().unwrap_or_else(default_directory);
+    let sandbox = Sandbox::start(SandboxOptions { ports: Ports::default(), seed, credentials_dir })
+        .await
+        .map_err(Ended::failed)?;
+    let (endpoints, credentials) = (&sandbox.endpoints, &sandbox.credentials);
+    let mut line = json!(endpoints);
+    line["credentials"] = json!(credentials);
+    print::out(&format!("{line}\n"));
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = super::run::terminated() => {}
+    }
+    sandbox.shutdown().await;
+    Ok(Exit::Success)
+}
+
+/// A folder that no other sandbox on this machine uses.
+fn default_directory() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("tidegate-sandbox-{}", std::process::id()))
+}

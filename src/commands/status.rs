@@ -1,0 +1,62 @@
+//! `status`: what is remembered of every app. Asks no service.
+
+use serde_json::json;
+
+use super::print;
+use crate::cli::{Common, Output};
+use crate::exit::{Ended, Exit};
+use crate::ports::{AppState, StateStore as _};
+use crate::world::{self, identity};
+
+/// Shows what is remembered.
+///
+/// # Errors
+/// Where the state can't be read.
+pub async fn status(common: &Common) -> Result<Exit, Ended> {
+    let loaded = world::load(common.config.as_deref())?;
+    let state = loaded.state()?;
+    let mut apps = Vec::new();
+    for app in &loaded.config.apps {
+        if common.apps.is_empty() || common.apps.iter().any(|id| id == app.id.as_str()) {
+            let (platform, _) = identity(&app.target);
+            apps.push((app.id.clone(), platform, state.memory().app(&app.id).await.map_err(Ended::failed)?));
+        }
+    }
+    match common.output {
+        Output::Human | Output::Github => {
+            apps.iter().for_each(|(id, platform, app)| print::out(&text(&format!("{id} ({platform})"), app)));
+        }
+        Output::Json | Output::Ndjson => {
+            let apps: Vec<_> = apps.iter().map(|(id, platform, app)| json!({
+                "app": id, "platform": platform, "releases": app.releases, "messages": app.messages,
+                "last_decision": app.last_decision.as_ref().map(|record| json!({
+                    "id": record.id, "decision": record.judgement.decision, "decided_at": record.decided_at,
+                })),
+            })).collect();
+            print::out(&print::pretty(&json!({"apps": apps})));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn text(app: &str, state: &AppState) -> String {
+    let mut lines = vec![app.to_owned()];
+    if state.releases.is_empty() {
+        lines.push("  nothing is remembered yet".to_owned());
+    }
+    lines.extend(state.releases.iter().map(|release| {
+        let fraction = release.last_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
+        format!(
+            "  {} {:?}{fraction}, counted since {}",
+            release.version, release.last_seen, release.cycle_start
+        )
+    }));
+    lines.extend(state.last_decision.iter().map(|record| {
+        let decision = record.judgement.decision.as_str();
+        format!(
+            "  last decision {} at {}: {decision} ({})",
+            record.id, record.decided_at, record.judgement.reason
+        )
+    }));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,52 @@
+//! `[google_play]`: how Android apps are reached.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::at::{At, Section, own_or, value_or};
+use super::secret::SecretRef;
+
+/// What a halt does to changes that Google is reviewing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InReview {
+    /// Takes them out of review and submits them anew together with the halt.
+    CancelReview,
+    /// Is refused, and people are told.
+    Refuse,
+}
+
+/// How Android apps are reached.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "GooglePlay")]
+pub(super) struct RawGooglePlay {
+    /// The service account, by reference. Left out, the application default credentials are used.
+    #[schemars(extend("examples" = ["file:play-service-account.json"]))]
+    credentials: Option<At<SecretRef>>,
+    /// Whether a halt may take changes out of Google's review, where it can't be made otherwise. Default: true.
+    #[schemars(extend("default" = true))]
+    halt_cancels_review: Option<At<bool>>,
+}
+
+impl Section for RawGooglePlay {
+    fn over(&self, base: &Self) -> Self {
+        Self {
+            credentials: own_or(self.credentials.as_ref(), base.credentials.as_ref()),
+            halt_cancels_review: own_or(self.halt_cancels_review.as_ref(), base.halt_cancels_review.as_ref()),
+        }
+    }
+}
+
+impl RawGooglePlay {
+    pub(super) fn credentials(&self) -> Option<SecretRef> {
+        self.credentials.as_ref().map(|reference| reference.get().clone())
+    }
+
+    pub(super) fn in_review(&self) -> InReview {
+        match value_or(self.halt_cancels_review.as_ref(), true) {
+            true => InReview::CancelReview,
+            false => InReview::Refuse,
+        }
+    }
+}

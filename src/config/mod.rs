@@ -1,0 +1,228 @@
+//! The configuration: a text in, a checked value out, or one error with its line, its column and its fix.
+//!
+//! Pure: it reads no file, no environment and no secret, and imports nothing but the domain. It refuses to guess. A
+//! name that is not known, a number in the wrong unit and a secret in the file are errors, before anything is done.
+//!
+//! Five steps, each with its own words for what is wrong: TOML ([`document`]), secrets that stand in the file
+//! ([`secret`]), the shape ([`shape`], against the [`schema`]), each value (the sections), and what values say together
+//! ([`app`]). A section of the top level is the default of the same section in an app, key by key.
+
+mod app;
+mod app_store_connect;
+mod at;
+mod data;
+mod document;
+mod endpoints;
+mod error;
+mod google_play;
+mod rollout_plan;
+mod rules;
+mod schedule;
+mod schema;
+mod secret;
+mod shape;
+mod slack;
+mod slo;
+mod sources;
+mod state;
+mod suggest;
+mod text;
+mod warehouse;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use toml::de::DeTable;
+
+use self::app::{Defaults, RawApp};
+use self::app_store_connect::RawAppStoreConnect;
+use self::at::At;
+use self::data::RawData;
+use self::document::Entry;
+use self::endpoints::RawEndpoints;
+use self::error::{Problem, SourceText};
+use self::google_play::RawGooglePlay;
+use self::rules::RawRules;
+use self::schedule::RawSchedule;
+use self::slack::RawSlack;
+use self::slo::RawSlo;
+use self::sources::RawSources;
+use self::state::RawState;
+use self::warehouse::RawWarehouse;
+use crate::domain::keys;
+
+pub use self::app::{App, Target};
+pub use self::endpoints::Endpoints;
+pub use self::error::ConfigError;
+pub use self::google_play::InReview;
+pub use self::rollout_plan::RolloutPlan;
+pub use self::schema::schema;
+pub use self::secret::{RefusedReference, SecretRef};
+pub use self::slack::Slack;
+pub use self::sources::{SessionSource, Sources};
+pub use self::state::State;
+pub use self::warehouse::Warehouse;
+
+/// A checked configuration. Every app carries all of its settings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// Where the events are.
+    pub warehouse: Warehouse,
+    /// Where the program remembers.
+    pub state: State,
+    /// Stand-ins for the remote services.
+    pub endpoints: Endpoints,
+    /// The apps, in the order of the file.
+    pub apps: Vec<App>,
+    /// Hexadecimal SHA-256 of everything above, apps by their ids. Comments, order and defaults that are written
+    /// out do not change it; neither does the value of a secret.
+    pub fingerprint: String,
+}
+
+/// The configuration as it is written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    /// Where the events are.
+    warehouse: Option<RawWarehouse>,
+    /// Where the program remembers.
+    state: Option<RawState>,
+    /// Stand-ins for the remote services.
+    endpoints: Option<RawEndpoints>,
+    /// The objectives, and how they are tested.
+    slo: Option<RawSlo>,
+    /// The rules, each by its id.
+    rules: Option<RawRules>,
+    /// When things happen.
+    schedule: Option<RawSchedule>,
+    /// How fresh and complete the events must be.
+    data: Option<RawData>,
+    /// Where people are told.
+    slack: Option<RawSlack>,
+    /// How Android apps are reached.
+    google_play: Option<RawGooglePlay>,
+    /// How iOS apps are reached.
+    app_store_connect: Option<RawAppStoreConnect>,
+    /// Where sessions and crashes are counted.
+    sources: Option<RawSources>,
+    /// The apps, one [[app]] each.
+    #[serde(default)]
+    #[schemars(required, length(min = 1))]
+    app: Vec<At<RawApp>>,
+}
+
+/// Reads and checks a configuration. `file_name` is only for errors.
+///
+/// # Errors
+/// [`ConfigError`] for the first thing that is wrong.
+pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigError> {
+    let mut source = SourceText { text, file: file_name, covered: Vec::new() };
+    let root = document::read(text).map_err(|problem| source.syntax_error(problem))?;
+    let entries = document::entries(root.get_ref());
+    source.covered = secret::covered(&entries);
+    read(&root, &entries).map_err(|problem| source.error(problem))
+}
+
+fn read(root: &Spanned<DeTable<'_>>, entries: &[Entry<'_>]) -> Result<Config, Problem> {
+    secret::refuse_literals(entries)?;
+    refuse_later(entries)?;
+    shape::check(root)?;
+    let raw = RawConfig::deserialize(toml::Deserializer::from(root.clone()))
+        .map_err(|error| of_value(&error, entries))?;
+    raw.check()
+}
+
+/// A kind that is planned is answered with what there is, before its own keys are called unknown.
+fn refuse_later(entries: &[Entry<'_>]) -> Result<(), Problem> {
+    let planned = [("in [warehouse]", warehouse::LATER, "embedded"), ("in [state]", state::LATER, "sqlite")];
+    for (within, later, only) in planned {
+        let kind =
+            entries.iter().find(|entry| entry.key.get_ref() == "kind" && entry.place.within() == within);
+        let Some(kind) = kind else { continue };
+        if let Some(given) = kind.value.get_ref().as_str().filter(|given| later.contains(given)) {
+            return Err(Problem::new(
+                kind.value.span(),
+                format!("`kind` {within} is {given:?}, and this version has only the embedded one"),
+                format!("write `kind = {only:?}`"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The problem of a value that its own type refused: the text has the problem in its first line and the fix below.
+fn of_value(error: &toml::de::Error, entries: &[Entry<'_>]) -> Problem {
+    let span = error.span().unwrap_or_default();
+    let (problem, fix) =
+        error.message().split_once('\n').unwrap_or((error.message(), "correct the value of this key"));
+    let message = match document::at(entries, &span) {
+        Some(entry) => format!("`{}` {} {problem}", entry.key.get_ref(), entry.place.within()),
+        None => problem.to_owned(),
+    };
+    Problem::new(span, message, fix)
+}
+
+impl RawConfig {
+    fn check(&self) -> Result<Config, Problem> {
+        if self.app.is_empty() {
+            return Err(Problem::new(
+                0..0,
+                "no app is configured",
+                "add an [[app]] with its `id`, its `platform`, and its `package` or `bundle_id`",
+            ));
+        }
+        self.refuse_duplicates()?;
+        let apps = self.app.iter().map(|app| app.get().check(&app.span(), self.defaults()));
+        let mut config = Config {
+            warehouse: self.warehouse.clone().unwrap_or_default().check(),
+            state: self.state.clone().unwrap_or_default().check(),
+            endpoints: self.endpoints.clone().unwrap_or_default().check(),
+            apps: apps.collect::<Result<_, _>>()?,
+            fingerprint: String::new(),
+        };
+        config.fingerprint = fingerprint(&config);
+        Ok(config)
+    }
+
+    fn refuse_duplicates(&self) -> Result<(), Problem> {
+        let mut seen = BTreeSet::new();
+        let ids = self.app.iter().map(|app| &app.get().id);
+        match ids.into_iter().find(|id| !seen.insert(id.get())) {
+            None => Ok(()),
+            Some(id) => Err(Problem::new(
+                id.span(),
+                format!("the app id `{}` is used twice", id.get()),
+                "give each [[app]] an id of its own: its state is kept under it",
+            )),
+        }
+    }
+
+    fn defaults(&self) -> Defaults<'_> {
+        Defaults {
+            slo: self.slo.as_ref(),
+            rules: self.rules.as_ref(),
+            schedule: self.schedule.as_ref(),
+            data: self.data.as_ref(),
+            slack: self.slack.as_ref(),
+            google_play: self.google_play.as_ref(),
+            app_store_connect: self.app_store_connect.as_ref(),
+            sources: self.sources.as_ref(),
+        }
+    }
+}
+
+/// The digest of what was checked, so that only a change of meaning changes it.
+fn fingerprint(config: &Config) -> String {
+    let mut canonical = config.clone();
+    canonical.fingerprint.clear();
+    canonical.apps.sort_by(|a, b| a.id.cmp(&b.id));
+    let text =
+        serde_json::to_string(&canonical).expect("a configuration is made of texts, numbers and lists");
+    keys::digest([text.as_str()])
+}

@@ -1,0 +1,58 @@
+//! The exit codes: part of the interface, documented in the README, never reused.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Ran to completion, whatever the decision.
+    Success = 0,
+    /// Could not complete.
+    Failed = 1,
+    /// The command line or the configuration is wrong; nothing was asked of anybody.
+    Usage = 2,
+    /// Partly done: something is left for the next run.
+    Partial = 3,
+    /// Another run holds the lease, or took it over.
+    Busy = 4,
+    /// Data is missing or stale (only with `--fail-on`).
+    Data = 5,
+    /// A warning (only with `--fail-on`).
+    Warn = 10,
+    /// A halt (only with `--fail-on`).
+    Halt = 11,
+    /// Nothing to do (only with `--fail-on`).
+    Hold = 12,
+    /// Interrupted (SIGINT).
+    Interrupted = 130,
+    /// Terminated (SIGTERM).
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error that ends a command, with the code to end with.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Ended {
+    /// The code.
+    pub exit: Exit,
+    /// What a person reads.
+    pub message: String,
+}
+
+impl Ended {
+    /// The command line or the configuration is wrong.
+    pub fn usage(message: impl std::fmt::Display) -> Self {
+        Self { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    /// The command could not complete.
+    pub fn failed(message: impl std::fmt::Display) -> Self {
+        Self { exit: Exit::Failed, message: message.to_string() }
+    }
+}

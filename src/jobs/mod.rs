@@ -1,0 +1,127 @@
+//! The jobs: each picks what to ask the ports for, and in which order. One file or folder per job.
+//!
+//! Everything that a job knows of the outside world is a port, so a job can be run against any world.
+
+pub mod release_monitor;
+
+use crate::domain::decision::Record;
+use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
+use crate::domain::judge::Decision;
+use crate::domain::policy::Policy;
+use crate::domain::rate::UserFraction;
+use crate::domain::verdict::Reason;
+use crate::ports::{MetricSource, Notifier, RolloutTarget};
+
+/// The ids of the jobs, in the order of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobId {
+    /// Judges every release that is rolling out, and acts on it.
+    ReleaseMonitor,
+}
+
+impl JobId {
+    /// Every job.
+    pub const ALL: [Self; 1] = [Self::ReleaseMonitor];
+
+    /// The id on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReleaseMonitor => "release-monitor",
+        }
+    }
+}
+
+/// One app with its ports.
+pub struct AppWorld {
+    /// Its id.
+    pub id: AppId,
+    /// Its platform.
+    pub platform: Platform,
+    /// What the judge is told.
+    pub policy: Policy,
+    /// Where it is counted.
+    pub metrics: Box<dyn MetricSource>,
+    /// Where it is offered.
+    pub target: Box<dyn RolloutTarget>,
+    /// Where people are told; none only where nothing may be said.
+    pub notifier: Option<Box<dyn Notifier>>,
+}
+
+/// What a run did for one release of an app.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppReport {
+    /// The app.
+    pub app: AppId,
+    /// Its platform.
+    pub platform: Platform,
+    /// The version, where a release is rolling out.
+    pub version: Option<VersionName>,
+    /// Its builds.
+    pub builds: Vec<BuildNumber>,
+    /// The answer.
+    pub decision: Decision,
+    /// Why.
+    pub reason: Reason,
+    /// Whether the store was read back and shows the effect.
+    pub acted: Acted,
+    /// The share of users that the store shows at the end of the run.
+    pub user_fraction: Option<UserFraction>,
+    /// The decision with its evidence, where something was judged.
+    pub record: Option<Record>,
+    /// What went wrong, with its fix; the next run tries again.
+    pub problems: Vec<String>,
+}
+
+/// Whether an effect was had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acted {
+    /// The store shows it.
+    Yes,
+    /// Nothing was asked of the store, or it does not show it.
+    No,
+}
+
+impl AppReport {
+    /// The report of an app without a release that is rolling out.
+    #[must_use]
+    pub fn nothing_rolling_out(world: &AppWorld) -> Self {
+        Self {
+            app: world.id.clone(),
+            platform: world.platform,
+            version: None,
+            builds: Vec::new(),
+            decision: Decision::None,
+            reason: Reason::NothingRollingOut,
+            acted: Acted::No,
+            user_fraction: None,
+            record: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The report of an app that could not be judged.
+    #[must_use]
+    pub fn failed(world: &AppWorld, problem: String) -> Self {
+        Self {
+            decision: Decision::Error,
+            reason: Reason::CouldNotComplete,
+            problems: vec![problem],
+            ..Self::nothing_rolling_out(world)
+        }
+    }
+
+    /// The report of a decision.
+    #[must_use]
+    pub fn of(world: &AppWorld, record: Record) -> Self {
+        Self {
+            version: Some(record.version.clone()),
+            builds: record.builds.clone(),
+            decision: record.judgement.decision,
+            reason: record.judgement.reason,
+            user_fraction: record.facts.user_fraction,
+            record: Some(record),
+            ..Self::nothing_rolling_out(world)
+        }
+    }
+}

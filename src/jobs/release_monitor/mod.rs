@@ -1,0 +1,252 @@
+//! The main job: for every app, observe, judge, act, tell.
+//!
+//! Level-triggered: each run compares what should be with what is, so a run that is late, doubled or killed changes
+//! nothing but latency. What is to be done is written down before it is done, the store is read back after it, and
+//! people are told once it shows. Each run first finishes what an earlier one left half done.
+//!
+//! A dry run has only the reading halves of the ports in its hands, so it can't write.
+
+mod act;
+mod observe;
+mod tell;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::observe::Observed;
+use super::{Acted, AppReport, AppWorld};
+use crate::domain::decision::Record;
+use crate::domain::facts::Facts;
+use crate::domain::outbox::{self, Message};
+use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
+use crate::domain::rollout;
+use crate::domain::verdict::Reason;
+use crate::ports::{AppState, Clock, Lease, Memory, PortError, StateError, StateStore, Write};
+
+/// How long a lease lasts at most: longer than a run's deadline, shorter than the workflow's limit.
+const LEASE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The job, with everything that all apps share.
+pub struct ReleaseMonitor<'w> {
+    /// Where things are remembered.
+    pub state: &'w dyn StateStore,
+    /// What time it is.
+    pub clock: &'w dyn Clock,
+    /// `PROCESS/RUN`, to tell this run from others.
+    pub holder: String,
+}
+
+impl ReleaseMonitor<'_> {
+    /// Runs for one app: observes, judges, acts and tells.
+    ///
+    /// # Errors
+    /// [`StateError`] where another run is active or the state can't be used. What fails for the app alone is in the
+    /// report.
+    pub async fn run(&self, world: &AppWorld) -> Result<Vec<AppReport>, StateError> {
+        let now = self.clock.now();
+        let until = now.checked_add(LEASE).unwrap_or(now);
+        let lease = self.state.acquire(&world.id, &self.holder, now, until).await?;
+        let reports = self.with_lease(world, &lease, now).await;
+        // A lease that can't be given back ends by itself.
+        let released = self.state.release(&lease).await;
+        let reports = reports?;
+        released?;
+        Ok(reports)
+    }
+
+    /// Observes and judges only.
+    ///
+    /// # Errors
+    /// Where the state can't be read.
+    pub async fn dry_run(&self, world: &AppWorld) -> Result<Vec<AppReport>, StateError> {
+        let memory = self.state.memory();
+        let known = memory.app(&world.id).await?;
+        let now = self.clock.now();
+        let releases = match world.target.releases().await {
+            Ok(releases) => releases,
+            Err(error) => return Ok(vec![AppReport::failed(world, error.to_string())]),
+        };
+        let mut reports = Vec::new();
+        for release in rolling_out(&releases) {
+            reports.push(match judge(world, memory, &known, release, now).await? {
+                Ok(judged) => AppReport::of(world, judged.record),
+                Err(error) => AppReport::failed(world, error.to_string()),
+            });
+        }
+        Ok(or_nothing(world, reports))
+    }
+
+    async fn with_lease(
+        &self,
+        world: &AppWorld,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Vec<AppReport>, StateError> {
+        let mut reports = self.finish_open_intents(world, lease).await?;
+        match world.target.releases().await {
+            Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
+            Err(error) => reports.push(AppReport::failed(world, error.to_string())),
+        }
+        let mut reports = or_nothing(world, reports);
+        let problems = tell::drain(self, world, lease).await?;
+        if let Some(report) = reports.first_mut() {
+            report.problems.extend(problems);
+        }
+        Ok(reports)
+    }
+
+    /// Goes on with what a killed or refused run had written down and not done.
+    async fn finish_open_intents(
+        &self,
+        world: &AppWorld,
+        lease: &Lease,
+    ) -> Result<Vec<AppReport>, StateError> {
+        let memory = self.state.memory();
+        let known = memory.app(&world.id).await?;
+        let mut reports = Vec::new();
+        for state in known.releases.iter().filter(|state| state.open_intent().is_some()) {
+            let Some(decision) = state.open_intent().map(|intent| intent.decision.clone()) else { continue };
+            let report = memory.decision(&decision).await?.map(|record| AppReport::of(world, record));
+            let mut report = report.unwrap_or_else(|| AppReport::nothing_rolling_out(world));
+            act::carry_out(self, world, lease, state.clone(), &known.messages, &mut report).await?;
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    async fn judge_and_act(
+        &self,
+        world: &AppWorld,
+        lease: &Lease,
+        releases: &[Release],
+        now: Timestamp,
+    ) -> Result<Vec<AppReport>, StateError> {
+        let memory = self.state.memory();
+        let known = memory.app(&world.id).await?;
+        let mut reports = Vec::new();
+        for release in rolling_out(releases) {
+            let still_open =
+                |state: &&ReleaseState| state.id.key == release.key && state.open_intent().is_some();
+            if known.releases.iter().any(|state| still_open(&state)) {
+                continue; // What was decided could not be done yet, and is reported as such.
+            }
+            match judge(world, memory, &known, release, now).await? {
+                Ok(judged) => reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?),
+                Err(error) => reports.push(AppReport::failed(world, error.to_string())),
+            }
+        }
+        self.remember_the_others(lease, world, &known, releases, now).await?;
+        Ok(reports)
+    }
+
+    /// Writes the decision down with everything that belongs to it, then carries it out.
+    async fn decide_and_act(
+        &self,
+        world: &AppWorld,
+        lease: &Lease,
+        judged: Judged,
+        known: &[Message],
+    ) -> Result<AppReport, StateError> {
+        let Judged { record, state, writes } = judged;
+        let about: Vec<Message> =
+            known.iter().filter(|message| message.release == state.id).cloned().collect();
+        let messages = outbox::messages(&record, &state, &about);
+        let mut writes = writes;
+        writes.push(Write::Release(Box::new(state.clone())));
+        writes.push(Write::Decision(Box::new(record.clone())));
+        writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
+        self.state.commit(lease, writes).await?;
+
+        let mut report = AppReport::of(world, record);
+        if state.open_intent().is_some() {
+            act::carry_out(self, world, lease, state, &messages, &mut report).await?;
+        }
+        Ok(report)
+    }
+
+    /// Remembers how releases stand that are not judged: what a person halts or resumes is seen by this.
+    async fn remember_the_others(
+        &self,
+        lease: &Lease,
+        world: &AppWorld,
+        known: &AppState,
+        releases: &[Release],
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let others = releases.iter().filter(|release| release.status != RolloutStatus::RollingOut);
+        let writes: Vec<Write> = others
+            .filter_map(|release| {
+                let id = observe::release_id(world, release);
+                let before = known.releases.iter().find(|state| state.id == id);
+                let after = match before {
+                    Some(state) => rollout::seen(state.clone(), release, now),
+                    None => ReleaseState::first_seen(id, release, now, now),
+                };
+                (before != Some(&after)).then(|| Write::Release(Box::new(after)))
+            })
+            .collect();
+        if writes.is_empty() { Ok(()) } else { self.state.commit(lease, writes).await }
+    }
+}
+
+/// A decision, and what has to be written down with it.
+struct Judged {
+    record: Record,
+    state: ReleaseState,
+    writes: Vec<Write>,
+}
+
+/// Observes one release and judges it. Reads only.
+async fn judge(
+    world: &AppWorld,
+    memory: &dyn Memory,
+    known: &AppState,
+    release: &Release,
+    now: Timestamp,
+) -> Result<Result<Judged, PortError>, StateError> {
+    let Observed { mut state, partials, absent, through, bytes_billed, writes } =
+        match observe::observe(world, memory, known, release, now).await? {
+            Ok(observed) => observed,
+            Err(error) => return Ok(Err(error)),
+        };
+    let facts = Facts::gather(release, &state, &partials, absent, through);
+    let record = Record::judge(crate::domain::decision::Judged {
+        release: state.id.clone(),
+        version: release.version.clone(),
+        builds: release.builds.clone(),
+        generation: state.generation,
+        now,
+        facts,
+        policy: world.policy.clone(),
+        bytes_billed,
+    });
+    if record.judgement.fast_track_checked {
+        state.fast_track_checked_at = Some(now);
+    }
+    if let Some(action) = record.judgement.action {
+        state.intent = Some(Intent {
+            key: outbox::intent_key(action, &state),
+            action,
+            status: IntentStatus::Planned,
+            decision: record.id.clone(),
+            planned_at: now,
+        });
+    }
+    Ok(Ok(Judged { record, state, writes }))
+}
+
+fn rolling_out(releases: &[Release]) -> impl Iterator<Item = &Release> {
+    releases.iter().filter(|release| release.status == RolloutStatus::RollingOut)
+}
+
+fn or_nothing(world: &AppWorld, reports: Vec<AppReport>) -> Vec<AppReport> {
+    if reports.is_empty() { vec![AppReport::nothing_rolling_out(world)] } else { reports }
+}
+
+/// Marks a report as acted on, or says why not.
+fn conclude(report: &mut AppReport, acted: Acted, problem: Option<String>) {
+    report.acted = acted;
+    if let Some(problem) = problem {
+        report.reason = Reason::CouldNotComplete;
+        report.problems.push(problem);
+    }
+}

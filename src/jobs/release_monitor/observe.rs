@@ -1,0 +1,150 @@
+//! Observe: what the store shows, what is remembered, what is counted now. Reads only; what is to be written comes back
+//! as writes.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::AppWorld;
+use crate::domain::calendar::{UtcDay, Window};
+use crate::domain::counts::{Partials, mature_cut};
+use crate::domain::facts::AbsentTable;
+use crate::domain::release::{Release, ReleaseId, ReleaseState};
+use crate::domain::rollout;
+use crate::ports::{AppState, Memory, MetricRequest, PortError, Reading, StateError, Write};
+
+/// Late rows of the last days are read again once a day.
+const SETTLE_DAYS: i64 = 3;
+/// How far back the first session of a rollout is looked for that was under way at first sight: streamed tables keep
+/// 30 days.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What is known of a release now.
+pub struct Observed {
+    /// Its state, with what this reading adds.
+    pub state: ReleaseState,
+    /// The partials of the whole cycle.
+    pub partials: Partials,
+    /// Tables that are not there.
+    pub absent: Vec<AbsentTable>,
+    /// Both sides are counted up to here.
+    pub through: Timestamp,
+    /// Bytes billed for this reading.
+    pub bytes_billed: u64,
+    /// What has to be written down.
+    pub writes: Vec<Write>,
+}
+
+/// Which release a store's release is.
+pub fn release_id(world: &AppWorld, release: &Release) -> ReleaseId {
+    ReleaseId { app: world.id.clone(), platform: world.platform, key: release.key.clone() }
+}
+
+/// Observes a release that is rolling out.
+pub async fn observe(
+    world: &AppWorld,
+    memory: &dyn Memory,
+    known: &AppState,
+    release: &Release,
+    now: Timestamp,
+) -> Result<Result<Observed, PortError>, StateError> {
+    let before = known.releases.iter().find(|state| state.id == release_id(world, release));
+    let state = match remembered(world, known, before, release, now).await {
+        Ok(state) => state,
+        Err(error) => return Ok(Err(error)),
+    };
+    let resumed = before.is_some_and(|before| before.generation != state.generation);
+    let partials = if resumed { Partials::default() } else { memory.partials(&state.id).await? };
+    let request = request(world, &state, &partials, release, now);
+    Ok(world.metrics.read(&request).await.map(|reading| taken_in(state, partials, reading, resumed, now)))
+}
+
+/// The state of the release, made anew at first sight.
+async fn remembered(
+    world: &AppWorld,
+    known: &AppState,
+    before: Option<&ReleaseState>,
+    release: &Release,
+    now: Timestamp,
+) -> Result<ReleaseState, PortError> {
+    if let Some(before) = before {
+        return Ok(rollout::seen(before.clone(), release, now));
+    }
+    let start = match release.started_at {
+        Some(at) => at.min(now),
+        None => start_at_first_sight(world, known, release, now).await?,
+    };
+    Ok(ReleaseState::first_seen(release_id(world, release), release, start, now))
+}
+
+/// Where the store tells no date: the first session since the app was last looked at, else now. An app that was never
+/// looked at may have been rolling out for weeks.
+async fn start_at_first_sight(
+    world: &AppWorld,
+    known: &AppState,
+    release: &Release,
+    now: Timestamp,
+) -> Result<Timestamp, PortError> {
+    let looked_at = known.releases.iter().map(|state| state.looked_at).max();
+    let earliest = now.checked_sub(LOOK_BACK).unwrap_or(now);
+    let since = looked_at.unwrap_or(earliest).max(earliest);
+    let request = MetricRequest {
+        window: Window::new(since, now),
+        mature_to: now,
+        builds: release.builds.clone(),
+        version: release.version.clone(),
+        newest_session_at: None,
+    };
+    Ok(world.metrics.first_session(&request, since).await?.unwrap_or(now))
+}
+
+fn request(
+    world: &AppWorld,
+    state: &ReleaseState,
+    partials: &Partials,
+    release: &Release,
+    now: Timestamp,
+) -> MetricRequest {
+    let data = &world.policy.data;
+    let newest = now.checked_sub(data.lag).unwrap_or(now);
+    let settle_days = if is_settled(state, now) { 0 } else { SETTLE_DAYS };
+    MetricRequest {
+        window: partials.due(Window::new(state.cycle_start, newest), settle_days),
+        mature_to: mature_cut(now, data.maturity),
+        builds: release.builds.clone(),
+        version: release.version.clone(),
+        newest_session_at: state.newest_session_at,
+    }
+}
+
+fn is_settled(state: &ReleaseState, now: Timestamp) -> bool {
+    state.settled_on == Some(UtcDay::of(now))
+}
+
+/// Puts a reading in the place of what was known of its days. A reading that lacks a table is used for this decision,
+/// which is then never a permissive one, and not kept: its zeros are not counts.
+fn taken_in(
+    mut state: ReleaseState,
+    mut partials: Partials,
+    reading: Reading,
+    resumed: bool,
+    now: Timestamp,
+) -> Observed {
+    let mut writes = Vec::new();
+    if resumed {
+        writes.push(Write::ForgetPartials(state.id.clone()));
+    }
+    if reading.absent.is_empty() {
+        writes.push(Write::Partials(state.id.clone(), reading.partials.clone()));
+        state.settled_on = Some(UtcDay::of(now));
+    }
+    partials.replace(reading.partials.iter().cloned());
+    state.newest_session_at = state.newest_session_at.max(reading.newest_session_at);
+    state.newest_crash_at = state.newest_crash_at.max(reading.newest_crash_at);
+    Observed {
+        state,
+        partials,
+        absent: reading.absent,
+        through: reading.through,
+        bytes_billed: reading.bytes_billed,
+        writes,
+    }
+}

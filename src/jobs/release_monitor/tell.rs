@@ -1,0 +1,102 @@
+//! Tell: sends what is in the outbox, each message once.
+//!
+//! A message is marked as being sent before it is sent. Found in that state later, it is looked up by its key first:
+//! the run that sent it may have been killed between Slack's answer and its own note of it.
+
+use super::super::AppWorld;
+use super::ReleaseMonitor;
+use crate::domain::outbox::{Delivery, Message, Posted};
+use crate::ports::{Effect, Lease, Notifier, PortError, StateError, Write};
+
+/// Sends everything that may be sent. What could not be sent comes back as text and stays in the outbox.
+pub async fn drain(
+    job: &ReleaseMonitor<'_>,
+    world: &AppWorld,
+    lease: &Lease,
+) -> Result<Vec<String>, StateError> {
+    let mut messages = job.state.memory().app(&world.id).await?.messages;
+    let due = |message: &Message| matches!(message.delivery, Delivery::Pending | Delivery::Sending);
+    let Some(notifier) = world.notifier.as_deref() else { return Ok(Vec::new()) };
+    let mut problems = Vec::new();
+    for index in 0..messages.len() {
+        let Some(message) = messages.get(index).filter(|message| due(message)).cloned() else { continue };
+        let parent = posted_parent(&message, &messages);
+        match send(job, notifier, lease, message, parent.as_ref()).await? {
+            Ok(sent) => messages[index] = sent,
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    Ok(problems)
+}
+
+/// Where the message is that this one is a reply to; a reply whose parent is not there stands alone.
+fn posted_parent(message: &Message, messages: &[Message]) -> Option<Posted> {
+    let parent = message.parent.as_ref()?;
+    messages.iter().find(|candidate| candidate.key == *parent)?.posted.clone()
+}
+
+async fn send(
+    job: &ReleaseMonitor<'_>,
+    notifier: &dyn Notifier,
+    lease: &Lease,
+    message: Message,
+    parent: Option<&Posted>,
+) -> Result<Result<Message, PortError>, StateError> {
+    let outcome = match (&message.posted, message.delivery) {
+        (Some(posted), _) => {
+            notifier.update(posted, &message.key, &message.note).await.map(|()| posted.clone())
+        }
+        (None, Delivery::Sending) => find_or_post(notifier, &message, parent).await,
+        (None, _) => return post_marked(job, notifier, lease, message, parent).await,
+    };
+    settle(job, lease, message, outcome).await
+}
+
+/// Marks the message as being sent, then sends it.
+async fn post_marked(
+    job: &ReleaseMonitor<'_>,
+    notifier: &dyn Notifier,
+    lease: &Lease,
+    message: Message,
+    parent: Option<&Posted>,
+) -> Result<Result<Message, PortError>, StateError> {
+    let sending = Message { delivery: Delivery::Sending, first_attempt_at: Some(job.clock.now()), ..message };
+    job.state.commit(lease, vec![Write::Message(Box::new(sending.clone()))]).await?;
+    let outcome = notifier.post(&sending.key, &sending.note, parent).await;
+    settle(job, lease, sending, outcome).await
+}
+
+async fn find_or_post(
+    notifier: &dyn Notifier,
+    message: &Message,
+    parent: Option<&Posted>,
+) -> Result<Posted, PortError> {
+    let since = message.first_attempt_at.unwrap_or(message.written_at);
+    match notifier.find(&message.key, parent, since).await? {
+        Some(posted) => Ok(posted),
+        None => notifier.post(&message.key, &message.note, parent).await,
+    }
+}
+
+/// Writes down what came of it. After an unclear outcome the message stays as being sent, and is looked up next time.
+async fn settle(
+    job: &ReleaseMonitor<'_>,
+    lease: &Lease,
+    message: Message,
+    outcome: Result<Posted, PortError>,
+) -> Result<Result<Message, PortError>, StateError> {
+    let (settled, answer) = match outcome {
+        Ok(posted) => {
+            let sent = Message { delivery: Delivery::Sent, posted: Some(posted), ..message };
+            (Some(sent.clone()), Ok(sent))
+        }
+        Err(error) if error.effect == Effect::None => {
+            (Some(Message { delivery: Delivery::Pending, ..message }), Err(error))
+        }
+        Err(error) => (None, Err(error)),
+    };
+    if let Some(settled) = settled {
+        job.state.commit(lease, vec![Write::Message(Box::new(settled))]).await?;
+    }
+    Ok(answer)
+}

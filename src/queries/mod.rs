@@ -1,0 +1,283 @@
+//! Typed binding of `sql/`: which file is which, what it asks for, what it answers.
+//!
+//! A source says how one export table looks on an engine; a question is asked of any source that answers its columns.
+//! The table name is the one thing that is put into the text, and only a checked [`Table`] can be. Everything else is
+//! a named parameter. Nothing here runs a query.
+
+mod rows;
+mod table;
+
+pub use rows::{Cell, CrashCounts, FirstSession, OfRelease, Person, Row, SessionCounts, WrongRow};
+pub use table::{Export, InvalidTable, Table, platform_suffix};
+
+/// The engines that sources are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The embedded warehouse.
+    Sqlite,
+    /// Google BigQuery.
+    BigQuery,
+}
+
+/// The export tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Firebase Crashlytics.
+    Crashlytics,
+    /// Firebase Sessions.
+    FirebaseSessions,
+    /// Google Analytics, one table per date.
+    Analytics,
+}
+
+impl Source {
+    /// Every source; a test asks that each file is bound once.
+    pub const ALL: [Self; 3] = [Self::Crashlytics, Self::FirebaseSessions, Self::Analytics];
+
+    /// The text for an engine.
+    #[must_use]
+    pub fn sql(self, engine: Engine) -> &'static str {
+        match (self, engine) {
+            (Self::Crashlytics, Engine::Sqlite) => include_str!("../../sql/sources/sqlite/crashlytics.sql"),
+            (Self::Crashlytics, Engine::BigQuery) => {
+                include_str!("../../sql/sources/bigquery/crashlytics.sql")
+            }
+            (Self::FirebaseSessions, Engine::Sqlite) => {
+                include_str!("../../sql/sources/sqlite/firebase_sessions.sql")
+            }
+            (Self::FirebaseSessions, Engine::BigQuery) => {
+                include_str!("../../sql/sources/bigquery/firebase_sessions.sql")
+            }
+            (Self::Analytics, Engine::Sqlite) => include_str!("../../sql/sources/sqlite/analytics.sql"),
+            (Self::Analytics, Engine::BigQuery) => include_str!("../../sql/sources/bigquery/analytics.sql"),
+        }
+    }
+}
+
+/// The questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Reports and crashed sessions per day, version and build.
+    CrashCounts,
+    /// Sessions per day, version and build.
+    SessionCounts,
+    /// The people with a session.
+    SessionPeople,
+    /// The people with a crash.
+    CrashPeople,
+    /// The first session.
+    FirstSession,
+}
+
+impl Question {
+    /// Every question; a test asks that each file is bound once.
+    pub const ALL: [Self; 5] =
+        [Self::CrashCounts, Self::SessionCounts, Self::SessionPeople, Self::CrashPeople, Self::FirstSession];
+
+    /// The text, the same for every engine.
+    #[must_use]
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::CrashCounts => include_str!("../../sql/questions/crash_counts.sql"),
+            Self::SessionCounts => include_str!("../../sql/questions/session_counts.sql"),
+            Self::SessionPeople => include_str!("../../sql/questions/session_people.sql"),
+            Self::CrashPeople => include_str!("../../sql/questions/crash_people.sql"),
+            Self::FirstSession => include_str!("../../sql/questions/first_session.sql"),
+        }
+    }
+
+    /// The name of the file, used as the label of the query.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CrashCounts => "crash_counts",
+            Self::SessionCounts => "session_counts",
+            Self::SessionPeople => "session_people",
+            Self::CrashPeople => "crash_people",
+            Self::FirstSession => "first_session",
+        }
+    }
+}
+
+/// The value of a named parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// An INT64.
+    Integer(i64),
+    /// A STRING.
+    Text(String),
+}
+
+/// Everything that a query may ask for; [`render`] binds those that its text names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameters {
+    /// First instant inside, in microseconds since 1970.
+    pub from_us: i64,
+    /// First instant outside, in microseconds since 1970.
+    pub to_us: i64,
+    /// Events before this instant are mature, in microseconds since 1970.
+    pub mature_us: i64,
+    /// The builds of the release.
+    pub builds: Vec<String>,
+    /// The versions of the release, for sources without builds.
+    pub versions: Vec<String>,
+    /// `ANDROID` or `IOS`, as Analytics writes it.
+    pub platform: &'static str,
+    /// The package or bundle id, as Analytics writes it.
+    pub application_id: String,
+}
+
+impl Parameters {
+    fn all(&self) -> [(&'static str, Value); 8] {
+        [
+            ("from_us", Value::Integer(self.from_us)),
+            ("to_us", Value::Integer(self.to_us)),
+            ("mature_us", Value::Integer(self.mature_us)),
+            ("builds", Value::Text(list(&self.builds))),
+            ("versions", Value::Text(list(&self.versions))),
+            ("platform", Value::Text(self.platform.to_owned())),
+            ("application_id", Value::Text(self.application_id.clone())),
+            ("sketch_size", Value::Integer(crate::domain::sketch::SKETCH_SIZE as i64)),
+        ]
+    }
+}
+
+/// Names with a comma before and after each, as the questions take them; empty where there are none.
+fn list(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(",{},", names.join(",")) }
+}
+
+/// A query that can be run: its text and the parameters that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The question, for labels and errors.
+    pub question: Question,
+    /// The text.
+    pub sql: String,
+    /// The parameters, by name without `@`.
+    pub parameters: Vec<(&'static str, Value)>,
+}
+
+/// Puts a question, a source and a table together.
+#[must_use]
+pub fn render(
+    question: Question,
+    source: Source,
+    engine: Engine,
+    table: &Table,
+    parameters: &Parameters,
+) -> Query {
+    let source = source.sql(engine).replace("{table}", table.as_str());
+    let sql = question.sql().replace("{source}", source.trim_end());
+    let named = parameter_names(&sql);
+    let parameters =
+        parameters.all().into_iter().filter(|(name, _)| named.iter().any(|n| n == name)).collect();
+    Query { question, sql, parameters }
+}
+
+/// The names of the parameters in a text, without `@`, each once.
+#[must_use]
+pub fn parameter_names(sql: &str) -> Vec<String> {
+    let code = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let mut names: Vec<String> =
+        code.flat_map(|line| line.split('@').skip(1).map(identifier).collect::<Vec<_>>()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn identifier(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters() -> Parameters {
+        Parameters {
+            from_us: 1,
+            to_us: 2,
+            mature_us: 1,
+            builds: vec!["200".into(), "201".into()],
+            versions: Vec::new(),
+            platform: "ANDROID",
+            application_id: "com.example.app".into(),
+        }
+    }
+
+    /// Which source answers the columns of a question.
+    fn fits(question: Question, source: Source) -> bool {
+        let of_crashes = matches!(question, Question::CrashCounts | Question::CrashPeople);
+        of_crashes == (source == Source::Crashlytics)
+    }
+
+    #[test]
+    fn every_parameter_of_every_query_is_bound_and_none_is_left_over() {
+        let table = Table::new("firebase_crashlytics.com_example_app_ANDROID").unwrap();
+        for engine in [Engine::Sqlite, Engine::BigQuery] {
+            for question in Question::ALL {
+                for source in Source::ALL.into_iter().filter(|source| fits(question, *source)) {
+                    let query = render(question, source, engine, &table, &parameters());
+                    let mut bound: Vec<_> =
+                        query.parameters.iter().map(|(name, _)| (*name).to_owned()).collect();
+                    bound.sort();
+                    assert_eq!(
+                        parameter_names(&query.sql),
+                        bound,
+                        "{question:?} of {source:?} on {engine:?}"
+                    );
+                    assert!(!query.sql.contains('{') && query.sql.contains(table.as_str()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn questions_count_and_never_divide() {
+        for question in Question::ALL {
+            let code: String = question.sql().lines().filter(|l| !l.trim_start().starts_with("--")).collect();
+            assert!(!code.contains('/') && !code.to_lowercase().contains("avg("), "{question:?} divides");
+        }
+    }
+
+    #[test]
+    fn every_source_prunes_its_window() {
+        for source in Source::ALL {
+            for engine in [Engine::Sqlite, Engine::BigQuery] {
+                let names = parameter_names(source.sql(engine));
+                assert!(
+                    names.contains(&"from_us".into()) && names.contains(&"to_us".into()),
+                    "{source:?} {engine:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn both_engines_answer_the_same_columns() {
+        for source in Source::ALL {
+            assert_eq!(
+                columns(source.sql(Engine::Sqlite)),
+                columns(source.sql(Engine::BigQuery)),
+                "{source:?}"
+            );
+        }
+    }
+
+    /// The names after AS at the end of a line, and the bare ones.
+    fn columns(sql: &str) -> Vec<String> {
+        let lines = sql.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+        let listed =
+            lines.skip_while(|line| *line != "SELECT").skip(1).take_while(|line| !line.starts_with("FROM"));
+        listed
+            .filter_map(|line| line.trim_end_matches(',').split_whitespace().last().map(str::to_owned))
+            .collect()
+    }
+
+    #[test]
+    fn lists_are_fenced_by_commas() {
+        assert_eq!(list(&["20".into(), "200".into()]), ",20,200,");
+        assert_eq!(list(&[]), "");
+    }
+}

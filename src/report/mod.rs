@@ -1,0 +1,5 @@
+//! What a run tells the one who started it: for people, for machines, for GitHub. Pure text from values.
+
+pub mod github;
+pub mod human;
+pub mod json;

@@ -1,0 +1,191 @@
+//! The control surface: what a test, a demo or a person does to the sandbox that no service offers, over HTTP and JSON.
+//! It has no authentication, for it listens on the loopback only and holds no secret; each path is one method of
+//! `Model`. Its own requests are neither logged nor hit by faults.
+//!
+//! | path | method | body or reply |
+//! |---|---|---|
+//! | `/state` | GET | all models |
+//! | `/now` | GET, POST | `{"now": RFC 3339}`; null goes back to the wall clock |
+//! | `/faults` | GET, POST, DELETE | one fault or a list |
+//! | `/requests` | GET, DELETE | `{"total", "requests"}` |
+//! | `/play/apps` | POST | an app |
+//! | `/play/apps/{package}` | PATCH | stage, review, sending |
+//! | `/play/apps/{package}/tracks/{track}` | PUT | `{"releases": [..]}`, as by a person in the console |
+//! | `/asc/apps` | POST | an app |
+//! | `/asc/apps/{bundle id}/versions` | POST | a version |
+//! | `/asc/versions/{id}` | PATCH | `{"state"}` |
+//! | `/asc/phased-releases/{id}` | PATCH | `{"state"}`, as by a person |
+//! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
+//! | `/slack/channels` | POST | a channel |
+//! | `/slack/channels/{id}/messages/{ts}` | DELETE | as by a person |
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::asc::seed::{AppVersionState, PhasedReleaseState};
+use super::call::{Call, CallBody, Reply};
+use super::faults::Fault;
+use super::model::Model;
+use super::play::error::PlayError;
+
+/// Why a change of the sandbox was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// A name that is taken.
+    #[error("{kind} {name} exists already")]
+    Exists {
+        /// What it names.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name that nothing has.
+    #[error("unknown {kind} {name}; known are: {known}")]
+    Unknown {
+        /// What it should name.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The names that would do.
+        known: String,
+    },
+    /// The model or the surface refuses.
+    #[error("{text}")]
+    Refused {
+        /// The HTTP status over the surface.
+        status: u16,
+        /// Why.
+        text: String,
+    },
+}
+
+impl ControlError {
+    pub(super) fn exists(kind: &'static str, name: &str) -> Self {
+        Self::Exists { kind, name: name.to_owned() }
+    }
+
+    pub(super) fn unknown(kind: &'static str, name: &str, known: &[String]) -> Self {
+        Self::Unknown { kind, name: name.to_owned(), known: known.join(", ") }
+    }
+
+    pub(super) fn refused(status: u16, text: impl Into<String>) -> Self {
+        Self::Refused { status, text: text.into() }
+    }
+
+    pub(super) fn play(error: &PlayError, package: &str, known: &[String]) -> Self {
+        match error {
+            PlayError::Package(_) => Self::unknown("package", package, known),
+            error => Self::refused(404, error.to_string()),
+        }
+    }
+
+    fn reply(&self) -> Reply {
+        let status = match self {
+            Self::Exists { .. } => 409,
+            Self::Unknown { .. } => 404,
+            Self::Refused { status, .. } => *status,
+        };
+        Reply::json(status, json!({"error": self.to_string()}))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NowBody {
+    now: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleasesBody {
+    releases: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateBody<T> {
+    state: T,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetBody {
+    requests_per_hour: Option<usize>,
+}
+
+/// Answers a request to the surface.
+pub(super) fn answer(model: &Model, call: &Call) -> Reply {
+    match route(model, call) {
+        Ok(Value::Null) => Reply::empty(204),
+        Ok(value) => Reply::json(200, value),
+        Err(error) => error.reply(),
+    }
+}
+
+fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
+    let segments = call.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (call.method.as_str(), segments.as_slice()) {
+        ("GET", ["state"]) => return Ok(model.state()),
+        ("GET", ["now"]) => return Ok(json!({"now": model.now().to_string()})),
+        ("POST", ["now"]) => model.set_now(body::<NowBody>(call)?.now),
+        ("GET", ["faults"]) => return Ok(json!({"faults": model.faults()})),
+        ("POST", ["faults"]) => add_faults(model, call)?,
+        ("DELETE", ["faults"]) => model.clear_faults(),
+        ("GET", ["requests"]) => {
+            let requests = model.requests();
+            return Ok(json!({"total": requests.len(), "requests": requests}));
+        }
+        ("DELETE", ["requests"]) => model.clear_requests(),
+        ("POST", ["play", "apps"]) => model.add_play_app(body(call)?)?,
+        ("PATCH", ["play", "apps", package]) => model.set_play_conditions(package, body(call)?)?,
+        ("PUT", ["play", "apps", package, "tracks", track]) => {
+            model.console_change(package, track, body::<ReleasesBody>(call)?.releases)?;
+        }
+        ("POST", ["asc", "apps"]) => model.add_asc_app(body(call)?)?,
+        ("POST", ["asc", "apps", bundle_id, "versions"]) => {
+            return model.add_asc_version(bundle_id, body(call)?).map(|id| json!({"id": id}));
+        }
+        ("PATCH", ["asc", "versions", id]) => {
+            model.set_version_state(id, body::<StateBody<AppVersionState>>(call)?.state)?;
+        }
+        ("PATCH", ["asc", "phased-releases", id]) => {
+            model.change_phased_release(id, body::<StateBody<PhasedReleaseState>>(call)?.state)?;
+        }
+        ("PUT", ["asc", "budget"]) => model.set_asc_budget(body::<BudgetBody>(call)?.requests_per_hour),
+        ("POST", ["slack", "channels"]) => model.add_slack_channel(body(call)?)?,
+        ("DELETE", ["slack", "channels", channel, "messages", ts]) => {
+            model.delete_slack_message(channel, ts)?;
+        }
+        _ => {
+            return Err(ControlError::refused(
+                404,
+                format!("no such control: {} {}", call.method, call.path),
+            ));
+        }
+    }
+    Ok(Value::Null)
+}
+
+fn add_faults(model: &Model, call: &Call) -> Result<(), ControlError> {
+    let faults: Vec<Fault> =
+        if call.json().is_some_and(Value::is_array) { body(call)? } else { vec![body::<Fault>(call)?] };
+    faults.into_iter().for_each(|fault| model.add_fault(fault));
+    Ok(())
+}
+
+fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ControlError> {
+    let value = match &call.body {
+        CallBody::Json(value) => value.clone(),
+        CallBody::Empty | CallBody::Form(_) => {
+            return Err(ControlError::refused(400, "a JSON body is needed"));
+        }
+        CallBody::Invalid(reason) => {
+            return Err(ControlError::refused(400, format!("read the JSON body: {reason}")));
+        }
+    };
+    serde_json::from_value(value)
+        .map_err(|error| ControlError::refused(400, format!("read the JSON body: {error}")))
+}

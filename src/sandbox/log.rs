@@ -1,0 +1,68 @@
+//! The request log: what was asked of the services, in order. It keeps bodies, never credentials.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Service;
+use super::call::Call;
+
+/// One request.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoggedRequest {
+    /// Its place in the order of all requests since the sandbox started, from 1.
+    pub number: u64,
+    /// The service.
+    pub service: Service,
+    /// The HTTP method.
+    pub method: String,
+    /// Path and query, without a token.
+    pub path: String,
+    /// The JSON body; a form as an object of texts; null without a body.
+    pub body: Value,
+    /// Whether a scripted fault hit it.
+    pub fault: bool,
+    /// The status that was answered; absent while it hangs, or if the connection was ended without an answer.
+    pub status: Option<u16>,
+}
+
+/// The log.
+#[derive(Debug, Default)]
+pub(crate) struct RequestLog {
+    last_number: u64,
+    entries: Vec<LoggedRequest>,
+}
+
+impl RequestLog {
+    /// Adds a request and returns its number.
+    pub(crate) fn push(&mut self, service: Service, call: &Call, fault: bool) -> u64 {
+        self.last_number += 1;
+        self.entries.push(LoggedRequest {
+            number: self.last_number,
+            service,
+            method: call.method.clone(),
+            path: call.path_and_query(),
+            body: call.body_value(),
+            fault,
+            status: None,
+        });
+        self.last_number
+    }
+
+    /// Notes the status of an answer; a request that was cleared meanwhile is left alone.
+    pub(crate) fn answered(&mut self, number: u64, status: Option<u16>) {
+        let entry = self.entries.iter_mut().rev().find(|entry| entry.number == number);
+        if let Some(entry) = entry {
+            entry.status = status;
+        }
+    }
+
+    /// All requests in order.
+    pub(crate) fn entries(&self) -> &[LoggedRequest] {
+        &self.entries
+    }
+
+    /// Forgets all requests.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}

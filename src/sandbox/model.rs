@@ -1,0 +1,266 @@
+//! The handle on all models of a sandbox, for use from within the process and for the servers. One lock guards
+//! everything, so each request and each change is one step. The control surface calls the same methods.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::asc::model::AscModel;
+use super::asc::{error::AscError, seed::*};
+use super::call::{Call, Reply};
+use super::control::ControlError;
+use super::credentials::Gatekeeper;
+use super::faults::{Fault, FaultKind, FaultQueue};
+use super::log::{LoggedRequest, RequestLog};
+use super::play::error::PlayError;
+use super::play::model::PlayModel;
+use super::play::seed::{PlayAppSeed, PlayConditions};
+use super::slack::model::SlackModel;
+use super::slack::{self, ChannelSeed};
+use super::time::Clock;
+use super::{Seed, Service, asc, play};
+
+/// The models of a running sandbox. Clones share them.
+#[derive(Clone)]
+pub struct Model(Arc<Mutex<World>>);
+
+struct World {
+    gatekeeper: Gatekeeper,
+    clock: Clock,
+    play: PlayModel,
+    asc: AscModel,
+    slack: SlackModel,
+    faults: FaultQueue,
+    log: RequestLog,
+}
+
+impl Model {
+    /// Models without content.
+    pub(super) fn new(gatekeeper: Gatekeeper) -> Self {
+        Self(Arc::new(Mutex::new(World {
+            gatekeeper,
+            clock: Clock::default(),
+            play: PlayModel::default(),
+            asc: AscModel::default(),
+            slack: SlackModel::default(),
+            faults: FaultQueue::default(),
+            log: RequestLog::default(),
+        })))
+    }
+
+    /// Puts a seed into the models.
+    pub(super) fn plant(&self, seed: Seed) -> Result<(), ControlError> {
+        seed.play.into_iter().try_for_each(|app| self.add_play_app(app))?;
+        seed.asc.into_iter().try_for_each(|app| self.add_asc_app(app))?;
+        seed.slack_channels.into_iter().try_for_each(|channel| self.add_slack_channel(channel))
+    }
+
+    /// The instant that the models go by.
+    pub fn now(&self) -> Timestamp {
+        self.world().clock.now()
+    }
+
+    /// Sets the instant that the models go by; `None` goes back to the wall clock. Token lifetimes stay real.
+    pub fn set_now(&self, now: Option<Timestamp>) {
+        self.world().clock.set(now);
+    }
+
+    /// Adds a fault to the end of the script.
+    pub fn add_fault(&self, fault: Fault) {
+        self.world().faults.push(fault);
+    }
+
+    /// The faults that are still to come.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.world().faults.pending().to_vec()
+    }
+
+    /// Forgets the script.
+    pub fn clear_faults(&self) {
+        self.world().faults.clear();
+    }
+
+    /// All requests to the services since the log was cleared, in order.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.world().log.entries().to_vec()
+    }
+
+    /// Clears the request log.
+    pub fn clear_requests(&self) {
+        self.world().log.clear();
+    }
+
+    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels.
+    pub fn state(&self) -> Value {
+        let mut world = self.world();
+        let now = world.clock.now();
+        world.asc.tick(now);
+        json!({
+            "now": now.to_string(),
+            "play": world.play.state(),
+            "asc": world.asc.state(now),
+            "slack": world.slack.state(),
+        })
+    }
+
+    /// Adds an app to Google Play.
+    ///
+    /// # Errors
+    /// If the package exists.
+    pub fn add_play_app(&self, app: PlayAppSeed) -> Result<(), ControlError> {
+        let name = app.package.clone();
+        if self.world().play.add_app(app) { Ok(()) } else { Err(ControlError::exists("play app", &name)) }
+    }
+
+    /// A person's change in the Play Console: sets the releases of a track and invalidates the open edits of the app.
+    ///
+    /// # Errors
+    /// If the package or the track is unknown.
+    pub fn console_change(
+        &self,
+        package: &str,
+        track: &str,
+        releases: Vec<Value>,
+    ) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let changed = world.play.console_change(package, track, releases);
+        changed.map_err(|error| ControlError::play(&error, package, &world.play.packages()))
+    }
+
+    /// Sets stage, review and sending of an app on Google Play.
+    ///
+    /// # Errors
+    /// If the package is unknown.
+    pub fn set_play_conditions(&self, package: &str, conditions: PlayConditions) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let changed = world.play.set_conditions(package, conditions);
+        changed.map_err(|error| ControlError::play(&error, package, &world.play.packages()))
+    }
+
+    /// Adds an app to the App Store.
+    ///
+    /// # Errors
+    /// If the bundle id exists.
+    pub fn add_asc_app(&self, app: AscAppSeed) -> Result<(), ControlError> {
+        let name = app.bundle_id.clone();
+        let mut world = self.world();
+        let now = world.clock.now();
+        if world.asc.add_app(app, now) { Ok(()) } else { Err(ControlError::exists("app store app", &name)) }
+    }
+
+    /// Adds a version to an app on the App Store and returns its id; a live one replaces the present one.
+    ///
+    /// # Errors
+    /// If the bundle id is unknown.
+    pub fn add_asc_version(&self, bundle_id: &str, version: AscVersionSeed) -> Result<String, ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        let added = world.asc.add_version(bundle_id, version, now);
+        added.ok_or_else(|| ControlError::unknown("bundle id", bundle_id, &world.asc.bundle_ids()))
+    }
+
+    /// A person's change of a phased release, by its id.
+    ///
+    /// # Errors
+    /// If the id is unknown or App Store Connect would refuse the change.
+    pub fn change_phased_release(&self, id: &str, state: PhasedReleaseState) -> Result<(), ControlError> {
+        self.in_asc(|asc, now| asc.change_phased(id, state, now))
+    }
+
+    /// A change of a version's state by Apple or a person, by its id; going live replaces the present version.
+    ///
+    /// # Errors
+    /// If the id is unknown.
+    pub fn set_version_state(&self, id: &str, state: AppVersionState) -> Result<(), ControlError> {
+        self.in_asc(|asc, now| asc.set_version_state(id, state, now))
+    }
+
+    /// Sets the requests per rolling hour after which App Store Connect answers 429; `None` lifts the limit.
+    pub fn set_asc_budget(&self, requests_per_hour: Option<usize>) {
+        self.world().asc.set_budget(requests_per_hour);
+    }
+
+    /// Adds a Slack channel.
+    ///
+    /// # Errors
+    /// If the id exists.
+    pub fn add_slack_channel(&self, channel: ChannelSeed) -> Result<(), ControlError> {
+        let id = channel.id.clone();
+        if self.world().slack.add_channel(channel) {
+            Ok(())
+        } else {
+            Err(ControlError::exists("slack channel", &id))
+        }
+    }
+
+    /// All messages of a Slack channel with metadata, oldest first.
+    ///
+    /// # Errors
+    /// If the channel is unknown.
+    pub fn slack_messages(&self, channel: &str) -> Result<Vec<Value>, ControlError> {
+        let world = self.world();
+        let messages = world.slack.messages(channel);
+        messages.ok_or_else(|| ControlError::unknown("slack channel", channel, &world.slack.channel_ids()))
+    }
+
+    /// Deletes a Slack message, as a person does.
+    ///
+    /// # Errors
+    /// If the channel or the message is unknown.
+    pub fn delete_slack_message(&self, channel: &str, ts: &str) -> Result<(), ControlError> {
+        let deleted = self.world().slack.delete(channel, ts);
+        deleted
+            .map_err(|error| ControlError::Refused { status: 404, text: format!("{error}: {channel} {ts}") })
+    }
+
+    /// Logs a request and takes the fault that hits it.
+    pub(super) fn admit(&self, service: Service, call: &Call) -> (u64, Option<FaultKind>) {
+        let mut world = self.world();
+        let fault = world.faults.take(service, &call.method, &call.path_and_query());
+        let number = world.log.push(service, call, fault.is_some());
+        (number, fault)
+    }
+
+    /// Notes the status of an answer.
+    pub(super) fn answered(&self, number: u64, status: Option<u16>) {
+        self.world().log.answered(number, status);
+    }
+
+    /// Lets a service answer: first the token, then the model.
+    pub(super) fn serve(&self, service: Service, call: &Call) -> Reply {
+        let world = &mut *self.world();
+        let (bearer, now) = (call.bearer.as_deref(), world.clock.now());
+        match service {
+            Service::GooglePlay => match world.gatekeeper.google_play(bearer) {
+                Ok(caller) => play::routes::answer(&mut world.play, call, &caller, now),
+                Err(refusal) => PlayError::Unauthenticated { refusal }.reply(),
+            },
+            Service::AppStoreConnect => match world.gatekeeper.app_store_connect(bearer) {
+                Ok(()) => asc::routes::answer(&mut world.asc, call, now),
+                // Apple does not say why; the sandbox does, in a header of its own.
+                Err(refusal) => AscError::not_authorized().reply().with_header("x-sandbox-refusal", &refusal),
+            },
+            Service::Slack => {
+                let allowed = world.gatekeeper.slack(bearer);
+                slack::routes::answer(&mut world.slack, call, allowed, now)
+            }
+            Service::Control => Reply::empty(404),
+        }
+    }
+
+    fn in_asc(
+        &self,
+        change: impl FnOnce(&mut AscModel, Timestamp) -> Result<(), AscError>,
+    ) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        world.asc.tick(now);
+        change(&mut world.asc, now).map_err(|error| ControlError::refused(409, error.detail()))
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        // A panic while the lock was held can only come from a bug in a model; its state is still the best answer.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

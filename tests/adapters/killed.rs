@@ -1,0 +1,63 @@
+//! A run that is killed at any moment, and the run after it: the same end in the store, one message.
+//!
+//! Between two requests a run only computes and commits, and a commit is whole or not at all. So killing it at each
+//! request, once before the request takes effect and once after, meets every state that a kill can leave behind.
+
+use tidegate::sandbox::{Fault, FaultKind, Service};
+
+use crate::town::{Apps, Events, Reached, Town};
+
+/// More requests than a run makes to any one service; a run that ends by itself ends the walk.
+const MOST_REQUESTS: u32 = 60;
+
+async fn killed_everywhere(apps: Apps, service: Service, kind: fn() -> FaultKind) {
+    let mut killed = 0;
+    for passed in 0..MOST_REQUESTS {
+        let town = Town::new(apps, Events::Bad).await;
+        let reached = town.kill_at(Fault::new(service, kind()).after(passed)).await;
+        if reached == Reached::No {
+            break;
+        }
+        killed += 1;
+        let ran = town.monitor(&[]).await;
+        let place = format!("killed at request {} to {service:?}: {}", passed + 1, ran.stderr());
+        assert_eq!(ran.code(), 0, "{place}");
+        assert_eq!(town.store_status(), town.halted_status(), "{place}");
+        let halts = town.messages().iter().filter(|text| text.contains("HALTED")).count();
+        assert_eq!((halts, town.messages().len()), (1, 1), "{place}: {:?}", town.messages());
+        town.monitor(&[]).await;
+        assert_eq!(town.messages().len(), 1, "{place}: a third run said more");
+        town.sandbox.shutdown().await;
+    }
+    assert!(killed > 0 && killed < MOST_REQUESTS, "{killed} places were tried");
+}
+
+#[tokio::test]
+async fn google_play_before_the_effect() {
+    killed_everywhere(Apps::Android, Service::GooglePlay, || FaultKind::Hang).await;
+}
+
+#[tokio::test]
+async fn google_play_after_the_effect() {
+    killed_everywhere(Apps::Android, Service::GooglePlay, || FaultKind::HangAfter).await;
+}
+
+#[tokio::test]
+async fn app_store_connect_before_the_effect() {
+    killed_everywhere(Apps::Ios, Service::AppStoreConnect, || FaultKind::Hang).await;
+}
+
+#[tokio::test]
+async fn app_store_connect_after_the_effect() {
+    killed_everywhere(Apps::Ios, Service::AppStoreConnect, || FaultKind::HangAfter).await;
+}
+
+#[tokio::test]
+async fn slack_before_the_effect() {
+    killed_everywhere(Apps::Android, Service::Slack, || FaultKind::Hang).await;
+}
+
+#[tokio::test]
+async fn slack_after_the_effect() {
+    killed_everywhere(Apps::Android, Service::Slack, || FaultKind::HangAfter).await;
+}

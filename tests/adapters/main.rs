@@ -1,0 +1,10 @@
+//! Tests of the adapters against real parts: SQL on the embedded engine over real rows, the state store, HTTP to the
+//! sandbox, the real binary.
+
+mod events;
+mod import;
+mod killed;
+mod monitor;
+mod state_conformance;
+mod support;
+mod town;

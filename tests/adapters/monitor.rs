@@ -1,0 +1,274 @@
+//! The real binary against the sandbox, as a user runs it.
+
+use serde_json::json;
+use tidegate::sandbox::{CannedReply, Fault, FaultKind, Service};
+
+use crate::town::{Apps, Events, NOW, Town, hours_later};
+
+#[tokio::test]
+async fn a_bad_release_is_halted_once_in_both_stores_and_people_are_told_once() {
+    for apps in [Apps::Android, Apps::Ios] {
+        let town = Town::new(apps, Events::Bad).await;
+        let ran = town.monitor(&[]).await;
+        assert_eq!(ran.code(), 0, "{}", ran.stderr());
+        let result = ran.result();
+        assert_eq!((&result["decision"], &result["acted"]), (&json!("halt"), &json!(true)));
+        assert_eq!(result["version"], "2.0");
+        assert_eq!((&result["sessions"], &result["crashed_sessions"]), (&json!(1001), &json!(10)));
+        assert_eq!(town.store_status(), town.halted_status());
+        assert_eq!(town.messages().len(), 1, "{:?}", town.messages());
+        assert!(town.messages()[0].starts_with("🛑 HALTED"), "{:?}", town.messages());
+
+        let writes = town.writes();
+        let again = town.monitor(&[]).await;
+        assert_eq!((again.code(), again.result()["decision"].clone()), (0, json!("none")));
+        assert_eq!((town.writes(), town.messages().len()), (writes, 1), "a second run changes nothing");
+    }
+}
+
+#[tokio::test]
+async fn other_releases_of_the_track_stay_as_they_were() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    town.monitor(&[]).await;
+    let releases = &town.sandbox.model().state()["play"]["com.example.app"]["tracks"][0]["releases"];
+    let old =
+        json!({"name": "1.9", "versionCodes": ["100"], "status": "completed", "inAppUpdatePriority": 2});
+    assert_eq!(releases[0].to_string(), old.to_string());
+    let halted = json!({"name": "2.0", "versionCodes": ["200"], "status": "halted", "userFraction": 0.15,
+                        "releaseNotes": [{"language": "en-US", "text": "Faster."}]});
+    assert_eq!(releases[1].to_string(), halted.to_string());
+}
+
+#[tokio::test]
+async fn a_good_release_is_offered_to_everybody_on_day_two() {
+    for (apps, status) in [(Apps::Android, "completed"), (Apps::Ios, "COMPLETE")] {
+        let town = Town::new(apps, Events::Good).await;
+        let ran = town.monitor(&[]).await;
+        assert_eq!(ran.result()["decision"], "fast-track", "{}", ran.stderr());
+        assert_eq!(
+            (ran.result()["user_fraction"].clone(), town.store_status().as_str()),
+            (json!(1.0), status)
+        );
+        assert!(town.messages()[0].starts_with("⏩ FAST-TRACKED"), "{:?}", town.messages());
+    }
+}
+
+#[tokio::test]
+async fn a_doubtful_release_is_warned_about_once_and_left_alone() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    for _ in 0..2 {
+        let ran = town.monitor(&[]).await;
+        assert_eq!((ran.code(), ran.result()["decision"].clone()), (0, json!("warn")), "{}", ran.stderr());
+    }
+    assert_eq!(town.store_status(), "inProgress");
+    assert_eq!(town.messages().len(), 1);
+    assert!(town.messages()[0].starts_with("⚠️ WARNING"), "{:?}", town.messages());
+}
+
+#[tokio::test]
+async fn a_halt_is_a_reply_under_the_warning() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    let more: Vec<_> =
+        (0..5).map(|n| crate::support::crash(&format!("more{n}"), "2026-11-18T11:30:00Z")).collect();
+    town.fixture.import(crate::support::CRASHES, &more);
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.result()["decision"], "halt", "{}", ran.stderr());
+    let messages = town.sandbox.model().slack_messages(crate::town::CHANNEL).unwrap();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[1]["thread_ts"], messages[0]["ts"]);
+    assert_eq!(messages[1]["subtype"], "thread_broadcast");
+}
+
+#[tokio::test]
+async fn a_dry_run_decides_the_same_and_writes_nothing() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let ran = town.monitor(&["--dry-run"]).await;
+    assert_eq!((ran.code(), ran.result()["decision"].clone()), (0, json!("halt")), "{}", ran.stderr());
+    assert_eq!(ran.result()["acted"], false);
+    assert_eq!((town.writes(), town.messages()), (Vec::<String>::new(), Vec::<String>::new()));
+    let status = town.finish(&["status", "--output", "json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&status.stdout()).unwrap();
+    assert_eq!(
+        (&status["apps"][0]["releases"], &status["apps"][0]["last_decision"]),
+        (&json!([]), &json!(null))
+    );
+}
+
+#[tokio::test]
+async fn two_runs_at_once_halt_once() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let (one, other) = tokio::join!(town.monitor(&[]), town.monitor(&[]));
+    let mut codes = [one.code(), other.code()];
+    codes.sort_unstable();
+    assert!(codes == [0, 0] || codes == [0, 4], "{codes:?}\n{}\n{}", one.stderr(), other.stderr());
+    assert_eq!((town.store_status().as_str(), town.messages().len()), ("halted", 1));
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_is_named_and_nothing_is_written() {
+    let kinds = [
+        ("403", FaultKind::Status(CannedReply::status(403)), "403"),
+        ("404", FaultKind::Status(CannedReply::status(404)), "404"),
+        ("500", FaultKind::Status(CannedReply::status(500)), "500"),
+        ("a web page", FaultKind::Html, "not JSON"),
+    ];
+    for (name, kind, words) in kinds {
+        let town = Town::new(Apps::Android, Events::Bad).await;
+        town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, kind).times(1000));
+        let ran = town.monitor(&[]).await;
+        assert_eq!(ran.code(), 1, "{name}: {}", ran.stderr());
+        let problem = ran.result()["problems"][0].as_str().unwrap().to_owned();
+        assert!(problem.contains("Google Play") && problem.contains(words), "{name}: {problem}");
+        assert!(problem.contains("fix: ") && problem.contains("com.example.app"), "{name}: {problem}");
+        town.sandbox.model().clear_faults();
+        assert_eq!((town.messages().len(), town.store_status().as_str()), (0, "inProgress"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_halt_that_the_store_refuses_is_tried_again_by_the_next_run() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let refused = FaultKind::Status(CannedReply::status(403));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, refused).on("PUT", "/tracks/"));
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.code(), 3, "{}", ran.stderr());
+    let result = ran.result();
+    assert_eq!((&result["decision"], &result["acted"]), (&json!("halt"), &json!(false)));
+    assert!(result["problems"][0].as_str().unwrap().contains("Users and permissions"), "{result:#}");
+    assert!(town.messages().is_empty(), "nobody is told of a halt that the store does not show");
+
+    let again = town.monitor(&[]).await;
+    assert_eq!((again.code(), again.result()["acted"].clone()), (0, json!(true)), "{}", again.stderr());
+    assert_eq!((town.store_status().as_str(), town.messages().len()), ("halted", 1));
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_read_back() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let lost = FaultKind::StatusAfter(CannedReply::status(503));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, lost).on("POST", ":commit"));
+    let ran = town.monitor(&[]).await;
+    assert_eq!((ran.code(), ran.result()["acted"].clone()), (0, json!(true)), "{}", ran.stderr());
+    let commits = town.writes().iter().filter(|write| write.contains(":commit")).count();
+    assert_eq!((commits, town.messages().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_person_who_resumes_a_halted_release_starts_the_counts_anew() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    town.monitor(&[]).await;
+    let releases = town.sandbox.model().state()["play"]["com.example.app"]["tracks"][0]["releases"].clone();
+    let mut releases = releases.as_array().unwrap().clone();
+    releases[1]["status"] = json!("inProgress");
+    town.sandbox.model().console_change("com.example.app", "production", releases).unwrap();
+    let later = hours_later(1);
+    let ran = town.finish(&["run", "release-monitor", "--now", &later, "--output", "json"]).await;
+    assert_ne!(ran.result()["decision"], "halt", "the old crashes must not halt it again: {}", ran.stderr());
+    assert_eq!((town.store_status().as_str(), town.messages().len()), ("inProgress", 1));
+}
+
+#[tokio::test]
+async fn a_person_who_completes_it_first_wins() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let refused = FaultKind::Status(CannedReply::status(403));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, refused).on("PUT", "/tracks/"));
+    town.monitor(&[]).await;
+    let done = json!({"name": "2.0", "versionCodes": ["200"], "status": "completed"});
+    town.sandbox.model().console_change("com.example.app", "production", vec![done]).unwrap();
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.code(), 0, "{}", ran.stderr());
+    assert_eq!(town.store_status(), "completed");
+    assert_eq!(town.messages().len(), 1);
+    assert!(town.messages()[0].contains("LEFT ALONE"), "{:?}", town.messages());
+}
+
+#[tokio::test]
+async fn slack_that_is_away_delays_the_message_and_not_the_halt() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let away = FaultKind::Status(CannedReply::status(503));
+    town.sandbox.model().add_fault(Fault::new(Service::Slack, away).times(1000));
+    let ran = town.monitor(&[]).await;
+    assert_eq!((ran.code(), ran.result()["acted"].clone()), (3, json!(true)), "{}", ran.stderr());
+    assert_eq!(town.store_status(), "halted");
+    town.sandbox.model().clear_faults();
+    town.monitor(&[]).await;
+    assert_eq!(town.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_decision_can_be_explained_from_what_was_stored() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let id = town.monitor(&[]).await.result()["decision_id"].as_str().unwrap().to_owned();
+    let ran = town.finish(&["explain", &id]).await;
+    assert_eq!(ran.code(), 0, "{}", ran.stderr());
+    let text = ran.stdout();
+    assert!(text.contains("HALT") && text.contains("1,001 sessions, 10 crashed"), "{text}");
+    assert!(text.contains("gives the same decision"), "{text}");
+    let unknown = town.finish(&["explain", "d-0000000000000000"]).await;
+    assert!(unknown.code() == 2 && unknown.stderr().contains("tidegate status"), "{}", unknown.stderr());
+}
+
+#[tokio::test]
+async fn decisions_become_exit_codes_only_where_asked() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    assert_eq!(town.monitor(&["--dry-run", "--fail-on", "warn,halt"]).await.code(), 11);
+    assert_eq!(town.monitor(&["--dry-run", "--fail-on", "warn"]).await.code(), 0);
+}
+
+#[tokio::test]
+async fn bad_words_are_refused_before_anything_is_asked() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let cases: [(&[&str], &str); 4] = [
+        (&["run", "release-moniter"], "release-monitor"),
+        (&["run", "release-monitor", "--app", "adnroid"], "the configuration has android"),
+        (&["run", "release-monitor", "--now", "yesterday"], "--now"),
+        (&["run", "release-monitor", "--config", "nowhere.toml"], "nowhere.toml"),
+    ];
+    for (args, words) in cases {
+        let ran = town.finish(args).await;
+        assert_eq!(ran.code(), 2, "{args:?}: {}", ran.stderr());
+        assert!(ran.stderr().contains(words), "{args:?}: {}", ran.stderr());
+    }
+    assert!(town.sandbox.model().requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_named_and_nothing_is_asked() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let mut command = town.tidegate(&["run", "release-monitor", "--now", NOW]);
+    let output = command.env_remove("SLACK_TOKEN").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("SLACK_TOKEN") && text.contains("app android"), "{text}");
+    assert!(town.sandbox.model().requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_state_of_a_newer_version_stops_the_run() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    town.monitor(&["--dry-run"]).await;
+    rusqlite::Connection::open(town.path("state.sqlite"))
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.code(), 1, "{}", ran.stderr());
+    assert!(ran.stderr().contains("version 99"), "{}", ran.stderr());
+    assert_eq!((town.store_status().as_str(), town.messages().len()), ("inProgress", 0));
+}
+
+#[tokio::test]
+async fn github_gets_a_summary_outputs_and_no_commands_from_outside() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let (summary, outputs) = (town.path("summary.md"), town.path("outputs.txt"));
+    let mut command = town.tidegate(&["run", "release-monitor", "--now", NOW, "--output", "github"]);
+    command.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_OUTPUT", &outputs);
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let log = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(log.contains("::error title=android 2.0 halt::"), "{log}");
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.contains("| android (Android) | 2.0 | **halt**, done"), "{summary}");
+    let outputs = std::fs::read_to_string(outputs).unwrap();
+    assert!(outputs.starts_with("decision=halt\nresults<<ghadelimiter_"), "{outputs}");
+}

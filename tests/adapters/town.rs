@@ -1,0 +1,243 @@
+//! A whole small world for the real binary: the sandbox, a warehouse with events, a configuration.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tidegate::sandbox::{
+    AscAppSeed, ChannelSeed, Fault, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
+};
+
+use crate::support::{CRASHES, Fixture, SESSIONS, at, crash, session, with};
+
+/// Every run is asked about this instant: a Wednesday noon, two days after the release.
+pub const NOW: &str = "2026-11-18T12:00:00Z";
+pub const CHANNEL: &str = "C0RELEASES";
+const PACKAGE: &str = "com.example.app";
+
+/// What the events say of version 2.0, build 200.
+#[derive(Clone, Copy)]
+pub enum Events {
+    /// 1,000 sessions, 10 of them crashed: beyond doubt worse than 99.95 %.
+    Bad,
+    /// 15,000 sessions, none crashed.
+    Good,
+    /// 1,000 sessions, 5 of them crashed.
+    Doubtful,
+}
+
+/// Which apps the configuration has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Apps {
+    Android,
+    Ios,
+}
+
+pub struct Town {
+    pub fixture: Fixture,
+    pub sandbox: Sandbox,
+    apps: Apps,
+}
+
+impl Town {
+    pub async fn new(apps: Apps, events: Events) -> Self {
+        let fixture = Fixture::new();
+        fill(&fixture, events, apps);
+        let seed = Seed {
+            play: vec![PlayAppSeed::new(PACKAGE).with_track("production", play_releases())],
+            asc: vec![AscAppSeed::phased(PACKAGE, "2.0", "200", at("2026-11-16T08:00:00Z"))],
+            slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")],
+        };
+        let credentials_dir = fixture.folder.path().join("keys");
+        let sandbox =
+            Sandbox::start(SandboxOptions { ports: Ports::default(), seed, credentials_dir }).await.unwrap();
+        sandbox.model().set_now(Some(at(NOW)));
+        let town = Self { fixture, sandbox, apps };
+        std::fs::write(town.path("tidegate.toml"), town.configuration()).unwrap();
+        town
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.fixture.folder.path().join(name)
+    }
+
+    pub fn configuration(&self) -> String {
+        let (endpoints, credentials) = (&self.sandbox.endpoints, &self.sandbox.credentials);
+        let app = match self.apps {
+            Apps::Android => format!("id = \"android\"\nplatform = \"android\"\npackage = \"{PACKAGE}\""),
+            Apps::Ios => format!("id = \"ios\"\nplatform = \"ios\"\nbundle_id = \"{PACKAGE}\""),
+        };
+        format!(
+            "[warehouse]\nkind = \"embedded\"\npath = \"warehouse.sqlite\"\n\
+             [state]\nkind = \"sqlite\"\npath = \"state.sqlite\"\n\
+             [slack]\nchannel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"\n\
+             [google_play]\ncredentials = \"file:{}\"\n\
+             [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n\
+             [[app]]\n{app}\n",
+            credentials.play_service_account_path.display(),
+            credentials.asc_key_id,
+            credentials.asc_issuer_id,
+            credentials.asc_private_key_path.display(),
+            endpoints.google_play,
+            endpoints.app_store_connect,
+            endpoints.slack,
+        )
+    }
+
+    /// The real binary in the folder of this town, with an environment of its own.
+    pub fn tidegate(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(args).current_dir(self.fixture.folder.path()).env_clear();
+        command.env("SLACK_TOKEN", &self.sandbox.credentials.slack_token).env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the monitor to its end.
+    pub async fn monitor(&self, more: &[&str]) -> Ran {
+        let mut args = vec!["run", "release-monitor", "--now", NOW, "--output", "json"];
+        args.extend(more);
+        self.finish(&args).await
+    }
+
+    pub async fn finish(&self, args: &[&str]) -> Ran {
+        let mut command = self.tidegate(args);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        Ran(output)
+    }
+
+    /// Starts the monitor, waits until the fault holds one of its requests, and kills it.
+    pub async fn kill_at(&self, fault: Fault) -> Reached {
+        self.sandbox.model().clear_requests();
+        self.sandbox.model().add_fault(fault);
+        let mut child = self.tidegate(&["run", "release-monitor", "--now", NOW]).spawn().unwrap();
+        let reached = loop {
+            if self.sandbox.model().requests().iter().any(|request| request.fault) {
+                break Reached::Yes;
+            }
+            if child.try_wait().unwrap().is_some() {
+                break Reached::No;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        // An effect that comes before the answer has to have had its time.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(child.kill());
+        child.wait().unwrap();
+        self.sandbox.model().clear_faults();
+        reached
+    }
+
+    /// The status of the watched release in the store's own words.
+    pub fn store_status(&self) -> String {
+        let state = self.sandbox.model().state();
+        let found = match self.apps {
+            Apps::Android => {
+                let releases = state["play"][PACKAGE]["tracks"][0]["releases"].as_array().unwrap().clone();
+                releases.iter().find(|release| release["versionCodes"][0] == "200").unwrap()["status"].clone()
+            }
+            Apps::Ios => {
+                let versions = state["asc"][0]["versions"].as_array().unwrap().clone();
+                let version = versions.iter().find(|version| version["version"] == "2.0").unwrap();
+                version["phasedRelease"]["phasedReleaseState"].clone()
+            }
+        };
+        found.as_str().unwrap().to_owned()
+    }
+
+    pub fn halted_status(&self) -> &'static str {
+        match self.apps {
+            Apps::Android => "halted",
+            Apps::Ios => "PAUSED",
+        }
+    }
+
+    /// The texts in the channel, oldest first.
+    pub fn messages(&self) -> Vec<String> {
+        let messages = self.sandbox.model().slack_messages(CHANNEL).unwrap();
+        messages.iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The calls that change something, in order.
+    pub fn writes(&self) -> Vec<String> {
+        let requests = self.sandbox.model().requests();
+        let writes = requests.iter().filter(|request| {
+            let edit = request.path.ends_with("/edits") || request.method == "DELETE";
+            request.method != "GET" && !(request.service == Service::GooglePlay && edit)
+        });
+        writes.map(|request| format!("{} {}", request.method, request.path)).collect()
+    }
+}
+
+/// Whether a fault was reached before the run ended by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reached {
+    Yes,
+    No,
+}
+
+/// A run that has ended.
+pub struct Ran(pub Output);
+
+impl Ran {
+    pub fn code(&self) -> i32 {
+        self.0.status.code().unwrap_or(-1)
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    /// The only result of the JSON document.
+    pub fn result(&self) -> Value {
+        let document: Value = serde_json::from_str(&self.stdout())
+            .unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", self.stdout(), self.stderr()));
+        assert_eq!(document["results"].as_array().unwrap().len(), 1, "{document:#}");
+        document["results"][0].clone()
+    }
+}
+
+fn play_releases() -> Vec<Value> {
+    vec![
+        json!({"name": "1.9", "versionCodes": ["100"], "status": "completed", "inAppUpdatePriority": 2}),
+        json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15,
+               "releaseNotes": [{"language": "en-US", "text": "Faster."}]}),
+    ]
+}
+
+fn fill(fixture: &Fixture, events: Events, apps: Apps) {
+    let (sessions, crashed) = match events {
+        Events::Bad => (1_000, 10),
+        Events::Good => (15_000, 0),
+        Events::Doubtful => (1_000, 5),
+    };
+    let start = at("2026-11-16T08:00:00Z");
+    let through = at("2026-11-18T11:45:00Z");
+    let step = through.duration_since(start) / i32::try_from(sessions).unwrap();
+    let instant = |index: i32| (start + step * index).to_string();
+    let rows: Vec<Value> =
+        (0..=sessions).map(|index| session(&format!("s{index}"), &instant(index))).collect();
+    let mut reports: Vec<Value> =
+        (0..crashed).map(|index| crash(&format!("c{index}"), &instant(index * (sessions / 20)))).collect();
+    // Reports of the old version and of other kinds keep the export alive.
+    reports.push(with(crash("alive", "2026-11-18T11:00:00Z"), json!({"error_type": "NON_FATAL"})));
+    let table = |name: &str| match apps {
+        Apps::Android => name.to_owned(),
+        Apps::Ios => name.replace("ANDROID", "IOS"),
+    };
+    fixture.import(&table(SESSIONS), &rows);
+    fixture.import(&table(CRASHES), &reports);
+}
+
+/// An instant some hours after the one that every run is asked about.
+pub fn hours_later(hours: i64) -> String {
+    let later: Timestamp = at(NOW) + SignedDuration::from_hours(hours);
+    later.to_string()
+}

@@ -1,0 +1,159 @@
+//! The walls: which layer may name which, and what every rule, job, question and reason must have.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tidegate::domain::rules;
+use tidegate::domain::verdict::Reason;
+use tidegate::jobs::JobId;
+use tidegate::queries::Question;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == ending) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no .{ending} file under {folder}");
+    found
+}
+
+/// A file without its comments and without its tests, whose helpers may use more than the code may.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    production.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Fails where a file of a layer names something that it may not know.
+fn refuses(layer: &str, forbidden: &[&str]) {
+    let paths = if root().join("src").join(layer).is_dir() {
+        files(&format!("src/{layer}"), "rs")
+    } else {
+        vec![root().join(format!("src/{layer}.rs"))]
+    };
+    for path in paths {
+        let code = code(&path);
+        for name in forbidden {
+            assert!(!code.contains(name), "{} names {name}, which {layer} may not know", path.display());
+        }
+    }
+}
+
+const IO: [&str; 9] = [
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::time::SystemTime",
+    "Timestamp::now",
+    "tracing",
+    "tokio",
+    "reqwest",
+];
+
+#[test]
+fn the_domain_knows_nothing_but_itself() {
+    let layers = [
+        "config", "ports", "jobs", "queries", "adapters", "world", "report", "sandbox", "demo", "cli",
+        "commands",
+    ];
+    let forbidden: Vec<String> = layers.iter().map(|layer| format!("crate::{layer}")).collect();
+    let forbidden: Vec<&str> = forbidden.iter().map(String::as_str).chain(IO).chain(["async fn"]).collect();
+    refuses("domain", &forbidden);
+}
+
+#[test]
+fn every_layer_looks_left_only() {
+    let right_of_ports =
+        ["crate::config", "crate::jobs", "crate::adapters", "crate::world", "crate::queries"];
+    refuses("ports", &right_of_ports);
+    refuses("queries", &["crate::config", "crate::jobs", "crate::adapters", "crate::world", "crate::ports"]);
+    refuses("config", &["crate::jobs", "crate::adapters", "crate::world", "crate::queries", "crate::ports"]);
+    refuses("jobs", &["crate::adapters", "crate::world", "crate::config", "crate::queries", "crate::report"]);
+    refuses("report", &["crate::adapters", "crate::world", "crate::commands"]);
+    refuses("adapters", &["crate::jobs", "crate::world", "crate::commands", "crate::cli"]);
+    refuses("sandbox", &["crate::domain", "crate::adapters", "crate::jobs", "crate::ports", "crate::world"]);
+    for layer in ["queries", "config", "jobs", "report", "ports"] {
+        refuses(layer, &IO);
+    }
+}
+
+#[test]
+fn sql_is_in_its_folder() {
+    for path in files("src", "rs") {
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        // The two SQLite files own their tables; what is asked of the exports is asked in sql/ alone.
+        let owns_tables =
+            name.starts_with("src/adapters/sqlite/") || name.starts_with("src/adapters/embedded/");
+        let code = code(&path);
+        assert!(owns_tables || !(code.contains("SELECT ") && code.contains(" FROM ")), "{name} holds SQL");
+    }
+}
+
+#[test]
+fn every_sql_file_is_bound_once() {
+    let binding = fs::read_to_string(root().join("src/queries/mod.rs")).unwrap();
+    for path in files("sql", "sql") {
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        let bound = binding.matches(&format!("include_str!(\"../../{name}\")")).count();
+        assert_eq!(bound, 1, "{name} must be bound once in src/queries/mod.rs");
+    }
+}
+
+fn has_heading(page: &str, name: &str) {
+    let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let heading = text
+        .lines()
+        .any(|line| line.starts_with('#') && line.trim_start_matches('#').trim() == format!("`{name}`"));
+    assert!(heading, "{page} has no heading for `{name}`");
+}
+
+#[test]
+fn every_rule_has_its_docs_its_setting_and_a_scenario() {
+    let schema = fs::read_to_string(root().join("schema/tidegate.schema.json")).unwrap();
+    let scenarios: String =
+        files("tests/scenarios", "toml").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for rule in rules::ALL {
+        has_heading("docs/rules.md", rule.id);
+        assert!(schema.contains(&format!("\"{}\"", rule.id)), "the schema has no key for {}", rule.id);
+        assert!(scenarios.contains(&format!("rule = \"{}\"", rule.id)), "no scenario for {}", rule.id);
+        let file = format!("src/domain/rules/{}.rs", rule.id.replace('-', "_"));
+        assert!(root().join(&file).exists(), "{file} is the one place for {}", rule.id);
+    }
+}
+
+#[test]
+fn every_reason_job_and_question_has_its_docs() {
+    Reason::ALL.iter().for_each(|reason| has_heading("docs/rules.md", reason.as_str()));
+    JobId::ALL.iter().for_each(|job| has_heading("docs/jobs.md", job.as_str()));
+    Question::ALL.iter().for_each(|question| has_heading("docs/queries.md", question.name()));
+}
+
+#[test]
+fn every_file_that_the_docs_name_exists() {
+    let mut pages = files("docs", "md");
+    pages.push(root().join("README.md"));
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let named = text.split('`').skip(1).step_by(2).filter(|name| {
+            let first = name.split('/').next().unwrap_or_default();
+            name.contains('/')
+                && ["src", "sql", "tests", "docs", "scripts", "schema", "action"].contains(&first)
+        });
+        for name in named.filter(|name| !name.contains(['<', '*', '{', ' '])) {
+            assert!(root().join(name).exists(), "{} names {name}, which is not there", page.display());
+        }
+    }
+}

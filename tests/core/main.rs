@@ -1,0 +1,7 @@
+//! Tests of the pure core through its public interface: the judge over whole scenarios, the words people read, and the
+//! promises that hold for every input. Needs no feature and no network.
+
+mod judging;
+mod messages;
+mod scenarios;
+mod support;

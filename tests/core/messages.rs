@@ -1,0 +1,63 @@
+//! Every text that people read, as they read it.
+
+use tidegate::domain::message::{acted, budget_alert, superseded, warning};
+use tidegate::domain::release::Action;
+
+use crate::support::{at, day_two, facts, record};
+
+#[test]
+fn a_halt_stands_alone_on_a_lock_screen() {
+    let record = record(facts(1204, 7, day_two()), day_two());
+    insta::assert_snapshot!(acted(&record, Action::Halt).text(), @r"
+    🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions (98.188 % to 99.910 %), objective 99.950 %, 1,204 sessions
+    7 of 1,204 sessions crashed: even the upper bound is below 99.950 % (crash-free-sessions-halt).
+    The rollout was stopped and the store shows it as halted; it stood at 15 % of users. Counted through 2026-11-17 11:50 UTC.
+    Those who have it keep it: prepare a fix or a rollback. Only a person can resume it. Evidence: tidegate explain d-8327e112a6b6d78d
+    ");
+}
+
+#[test]
+fn a_warning_names_every_rule_that_warns() {
+    let mut facts = facts(1000, 5, day_two());
+    facts.people.crashed_users = 5;
+    insta::assert_snapshot!(warning(&record(facts, day_two())).text(), @r"
+    ⚠️ WARNING Android 26.3.0 (android): 99.500 % crash-free sessions (98.176 % to 99.951 %), objective 99.950 %, 1,000 sessions
+    5 of 1,000 sessions crashed: the evidence that it misses 99.950 % is above ten to one (crash-free-sessions-warning).
+    5 of 333 users crashed: the evidence that it misses 99.900 % is above ten to one (crash-free-users-warning).
+    The rollout goes on to 15 % of users. Counted through 2026-11-17 11:50 UTC.
+    Look at the newest crashes. Nothing has been changed. Evidence: tidegate explain d-6585c1aaad46b429
+    ");
+}
+
+#[test]
+fn a_fast_track_says_what_was_proven() {
+    let record = record(facts(30_000, 0, day_two()), day_two());
+    insta::assert_snapshot!(acted(&record, Action::FastTrack).text(), @r"
+    ⏩ FAST-TRACKED Android 26.3.0 (android): 100.000 % crash-free sessions (99.982 % to 100.000 %), objective 99.950 %, 30,000 sessions
+    0 of 30,000 sessions crashed: even the lower bound is above 99.950 % (crash-free-sessions-fast-track).
+    It is now offered to everybody and the store shows it as completed; it stood at 15 % of users. Counted through 2026-11-17 11:50 UTC.
+    Nothing to do. Evidence: tidegate explain d-c2793e739a512b72
+    ");
+}
+
+#[test]
+fn a_budget_alert_says_that_nothing_has_to_be_done() {
+    let now = at("2026-11-16T15:00:00Z");
+    let record = record(facts(500_000, 185, now), now);
+    insta::assert_snapshot!(budget_alert(&record).unwrap().text(), @r"
+    ℹ️ BUDGET ALERT Android 26.3.0 (android): 99.963 % crash-free sessions (99.951 % to 99.972 %), objective 99.950 %, 500,000 sessions
+    It very probably uses more than 50 % of the error budget. The objective itself is met.
+    Nothing to do now. Evidence: tidegate explain d-bd21a62bca16fb9b
+    ");
+}
+
+#[test]
+fn an_overtaken_halt_says_who_won() {
+    let id = record(facts(1, 0, day_two()), day_two()).release;
+    let note = superseded(&id, "26.3.0", Action::Halt, "somebody released it to everybody before the halt");
+    insta::assert_snapshot!(note.text(), @r"
+    ✋ LEFT ALONE Android 26.3.0 (android): the halt was not made
+    The evidence asked for a halt, but somebody released it to everybody before the halt. Nothing was changed.
+    If it must be stopped, do it in the store's console, or release a fixed version.
+    ");
+}
