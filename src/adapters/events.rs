@@ -15,6 +15,7 @@ use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::counts::DayPartial;
 use crate::domain::facts::{AbsentTable, Side};
 use crate::domain::ids::{ApplicationId, Platform};
+use crate::domain::sketch::Sketch;
 use crate::ports::{MetricRequest, MetricSource, PortError, Reading};
 use crate::queries::{
     Cell, CrashCounts, Engine, Export, FirstSession, InvalidTable, OfRelease, Parameters, Person, Query,
@@ -237,11 +238,9 @@ impl<W: Warehouse> MetricSource for Events<W> {
         let mut tally = Tally::over(window, request.mature_to);
         session_counts.iter().filter(|row| self.counts(request, *row)).for_each(|row| tally.sessions(row));
         crash_counts.iter().filter(|row| self.counts(request, *row)).for_each(|row| tally.crashes(row));
-        users.iter().filter(|row| self.counts(request, *row)).for_each(|row| tally.user(row));
-        crashed
-            .iter()
-            .filter(|row| self.counts(request, *row))
-            .for_each(|row| tally.crashed_installation(row));
+        tally.people(users.iter().filter(|row| self.counts(request, *row)), |partial| &mut partial.users);
+        let crashed = crashed.iter().filter(|row| self.counts(request, *row));
+        tally.people(crashed, |partial| &mut partial.crashed_installations);
         Ok(Reading {
             partials: tally.days.into_values().collect(),
             through: window.to,
@@ -301,12 +300,10 @@ impl Tally {
         partial.foreground_anr_events += row.foreground_anr_events;
     }
 
-    fn user(&mut self, row: &Person) {
-        self.day(row.day).users.add(row.fingerprint, 0);
-    }
-
-    fn crashed_installation(&mut self, row: &Person) {
-        self.day(row.day).crashed_installations.add(row.fingerprint, row.crashes);
+    fn people<'r>(&mut self, rows: impl Iterator<Item = &'r Person>, of: fn(&mut DayPartial) -> &mut Sketch) {
+        let mut per_day: BTreeMap<i64, Vec<(i64, u32)>> = BTreeMap::new();
+        rows.for_each(|row| per_day.entry(row.day).or_default().push((row.fingerprint, row.crashes)));
+        per_day.into_iter().for_each(|(day, people)| of(self.day(day)).extend(people));
     }
 }
 

@@ -39,7 +39,8 @@ impl Story {
         let decision = look.report.decision;
         self.remember(look);
         let before = self.last.insert(look.app, decision);
-        (before != Some(decision)).then(|| line(look, zone))
+        let changed = before != Some(decision) && decision != Decision::None;
+        changed.then(|| line(look, zone))
     }
 
     /// The strongest thing that was decided counts: an effect that was had, else a warning, else the newest answer.
@@ -196,5 +197,6 @@ pub fn final_states(document: &Value) -> String {
             release["user_fraction"].as_f64().map(|f| format!("{} %", f * 100.0)).unwrap_or_default();
         format!("  {:<17} {:<11} {:>6}  {}\n", text("app"), text("store_status"), percent, text("decision"))
     };
-    releases.iter().map(line).collect()
+    let lines: String = releases.iter().map(line).collect();
+    lines + "  (Apple raises a phased release by itself, day by day; only a halt stops that.)\n"
 }

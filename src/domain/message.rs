@@ -110,7 +110,7 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
         kind: NoteKind::BudgetAlert,
         headline: headline(NoteKind::BudgetAlert, record, Some(alert)),
         lines: vec![format!(
-            "It very probably uses more than {share} % of the error budget. The objective itself is met."
+            "It very probably uses more than {share} % of the error budget. That it misses the objective is not shown."
         )],
         next: format!("Nothing to do now. {}", explain(record)),
         topic: alert.rule.clone(),

@@ -65,7 +65,9 @@ pub fn messages(record: &Record, state: &ReleaseState, known: &[Message]) -> Vec
     if warns && record.judgement.action.is_none() {
         notes.push((message::warning(record), Delivery::Pending));
     }
-    if let Some(alert) = message::budget_alert(record) {
+    // Who was warned needs no softer word afterwards.
+    let warned = known.iter().any(|message| message.key == message_key(NoteKind::Warning, state));
+    if let Some(alert) = message::budget_alert(record).filter(|_| !warns && !warned) {
         notes.push((alert, Delivery::Pending));
     }
     if let Some(action) = record.judgement.action {
@@ -129,7 +131,7 @@ fn merged(
         }
         Some(_) => None,
         None => Some(Message {
-            parent: thread(known),
+            parent: thread(note.kind, known),
             release: state.id.clone(),
             delivery,
             first_attempt_at: None,
@@ -141,11 +143,15 @@ fn merged(
     }
 }
 
-/// One thread per release: everything after the first message is a reply to it.
-fn thread(known: &[Message]) -> Option<String> {
-    known
-        .iter()
-        .filter(|message| message.parent.is_none())
-        .min_by_key(|message| message.written_at)
-        .map(|m| m.key.clone())
+/// The thread of a release starts with its warning, or with whatever was said first where nobody was warned. A warning
+/// never hides in a thread.
+fn thread(kind: NoteKind, known: &[Message]) -> Option<String> {
+    if kind == NoteKind::Warning {
+        return None;
+    }
+    let is_no_warning = |message: &&Message| message.note.kind != NoteKind::Warning;
+    let roots = known.iter().filter(|message| message.parent.is_none());
+    roots
+        .min_by_key(|message| (is_no_warning(message), message.written_at))
+        .map(|message| message.key.clone())
 }

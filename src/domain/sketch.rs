@@ -5,8 +5,6 @@
 //! count is exact; above it the estimate (k-1) * 2^64 / (h_k + 1) has a relative standard error of about
 //! 1 / sqrt(k - 2) = 1.6 %. Each hash carries a weight: how often that person crashed, where crashes are counted.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -14,39 +12,28 @@ use serde::{Deserialize, Serialize};
 /// Hashes kept per set: 32 KiB a day, exact for small apps, 1.6 % for large ones.
 pub const SKETCH_SIZE: usize = 4096;
 
-/// The smallest hashes of a set of people, each with a weight.
+/// The smallest hashes of a set of people, each with a weight; sorted by hash, each hash once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Packed", into = "Packed")]
 pub struct Sketch {
-    weights: BTreeMap<u64, u32>,
+    entries: Vec<(u64, u32)>,
 }
 
 impl Sketch {
-    /// Adds one person, with the number of crashes to count for them.
-    ///
-    /// `fingerprint` is the signed value of `FARM_FINGERPRINT`; flipping its top bit keeps BigQuery's order.
-    pub fn add(&mut self, fingerprint: i64, weight: u32) {
-        let hash = fingerprint.cast_unsigned() ^ (1 << 63);
-        let counted = self.weights.entry(hash).or_default();
-        *counted = counted.saturating_add(weight);
-        self.trim();
-    }
-
     /// Adds everybody of another sketch; people in both are counted once and their weights added.
     pub fn merge(&mut self, other: &Self) {
-        for (hash, weight) in &other.weights {
-            let counted = self.weights.entry(*hash).or_default();
-            *counted = counted.saturating_add(*weight);
+        if !other.entries.is_empty() {
+            self.entries.extend_from_slice(&other.entries);
+            self.tidy();
         }
-        self.trim();
     }
 
     /// How many different people there are: exact below [`SKETCH_SIZE`], an estimate from there on.
     #[must_use]
     pub fn people(&self) -> u64 {
-        match self.weights.last_key_value() {
-            Some((largest, _)) if self.weights.len() >= SKETCH_SIZE => estimate(*largest),
-            _ => self.weights.len() as u64,
+        match self.entries.last() {
+            Some((largest, _)) if self.entries.len() >= SKETCH_SIZE => estimate(*largest),
+            _ => self.entries.len() as u64,
         }
     }
 
@@ -54,15 +41,33 @@ impl Sketch {
     /// facts on statistics 5.2). `None` where nothing was weighed.
     #[must_use]
     pub fn concentration(&self) -> Option<f64> {
-        let sum: f64 = self.weights.values().map(|w| f64::from(*w)).sum();
-        let squares: f64 = self.weights.values().map(|w| f64::from(*w) * f64::from(*w)).sum();
+        let weights = || self.entries.iter().map(|(_, weight)| f64::from(*weight));
+        let (sum, squares): (f64, f64) = (weights().sum(), weights().map(|weight| weight * weight).sum());
         (sum > 0.0).then(|| squares / sum)
     }
 
-    fn trim(&mut self) {
-        while self.weights.len() > SKETCH_SIZE {
-            self.weights.pop_last();
-        }
+    /// Sorts, adds up the weights of the same person, and keeps the smallest hashes. Two sorted runs, which is what a
+    /// merge makes, are sorted in one pass.
+    fn tidy(&mut self) {
+        self.entries.sort_by_key(|(hash, _)| *hash);
+        self.entries.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = kept.1.saturating_add(next.1);
+            }
+            same
+        });
+        self.entries.truncate(SKETCH_SIZE);
+    }
+}
+
+impl Extend<(i64, u32)> for Sketch {
+    /// Adds people by the signed value of `FARM_FINGERPRINT`, each with the number of crashes to count for them.
+    /// Flipping the top bit keeps BigQuery's order.
+    fn extend<I: IntoIterator<Item = (i64, u32)>>(&mut self, people: I) {
+        let hash = |fingerprint: i64| fingerprint.cast_unsigned() ^ (1 << 63);
+        self.entries.extend(people.into_iter().map(|(fingerprint, weight)| (hash(fingerprint), weight)));
+        self.tidy();
     }
 }
 
@@ -83,9 +88,10 @@ struct Packed {
 
 impl From<Sketch> for Packed {
     fn from(sketch: Sketch) -> Self {
-        let bytes: Vec<u8> = sketch.weights.keys().flat_map(|hash| hash.to_le_bytes()).collect();
-        let weighed = sketch.weights.values().any(|weight| *weight > 0);
-        let weights = if weighed { sketch.weights.into_values().collect() } else { Vec::new() };
+        let bytes: Vec<u8> = sketch.entries.iter().flat_map(|(hash, _)| hash.to_le_bytes()).collect();
+        let weighed = sketch.entries.iter().any(|(_, weight)| *weight > 0);
+        let weights =
+            if weighed { sketch.entries.iter().map(|(_, weight)| *weight).collect() } else { Vec::new() };
         Self { hashes: STANDARD_NO_PAD.encode(bytes), weights }
     }
 }
@@ -100,7 +106,10 @@ impl TryFrom<Packed> for Sketch {
             return Err("sketch hashes and weights do not match".to_owned());
         }
         let weights = packed.weights.into_iter().chain(std::iter::repeat(0));
-        Ok(Self { weights: hashes.iter().map(|hash| u64::from_le_bytes(*hash)).zip(weights).collect() })
+        let mut sketch =
+            Self { entries: hashes.iter().map(|hash| u64::from_le_bytes(*hash)).zip(weights).collect() };
+        sketch.tidy();
+        Ok(sketch)
     }
 }
 
@@ -118,8 +127,12 @@ mod tests {
     }
 
     fn sketch(people: std::ops::Range<u64>) -> Sketch {
+        weighed(people, 0)
+    }
+
+    fn weighed(people: std::ops::Range<u64>, weight: u32) -> Sketch {
         let mut sketch = Sketch::default();
-        people.for_each(|n| sketch.add(hash(n), 0));
+        sketch.extend(people.map(|n| (hash(n), weight)));
         sketch
     }
 
@@ -140,10 +153,9 @@ mod tests {
 
     #[test]
     fn concentration_is_one_where_nobody_crashed_twice() {
-        let mut once = Sketch::default();
-        (0..5).for_each(|n| once.add(hash(n), 1));
+        let mut once = weighed(0..5, 1);
         assert_eq!(once.concentration(), Some(1.0));
-        once.add(hash(0), 4);
+        once.extend([(hash(0), 4)]);
         assert_eq!(once.concentration(), Some((25.0 + 4.0) / 9.0));
         assert_eq!(Sketch::default().concentration(), None);
     }
@@ -158,8 +170,7 @@ mod tests {
 
         #[test]
         fn survives_being_stored(people in 0u64..6000, weight in 0u32..3) {
-            let mut sketch = Sketch::default();
-            (0..people).for_each(|n| sketch.add(hash(n), weight));
+            let sketch = weighed(0..people, weight);
             let text = serde_json::to_string(&sketch).unwrap();
             prop_assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), sketch);
         }

@@ -71,7 +71,7 @@ reasons! {
     EvidenceOfBreach = "evidence-of-breach",
     /// The objective lies between the bounds.
     ObjectiveBetweenBounds = "objective-between-bounds",
-    /// The set share of the error budget is very probably used up; the objective itself is still met.
+    /// The set share of the error budget is very probably used up; that the objective is missed is not shown.
     BudgetAlert = "budget-alert",
     /// Enough sessions, and nothing speaks against the release.
     NothingToDo = "nothing-to-do",

@@ -50,7 +50,7 @@ fn state(key: &str) -> ReleaseState {
 fn partial(day: &str, sessions: u64) -> DayPartial {
     let mut partial = DayPartial::empty(UtcDay::of(at(day)), at(NOW), at(NOW));
     partial.fresh = Counts { sessions, crashed_sessions: 1 };
-    partial.users.add(42, 0);
+    partial.users.extend([(42, 0)]);
     partial
 }
 

@@ -46,7 +46,7 @@ fn a_budget_alert_says_that_nothing_has_to_be_done() {
     let record = record(facts(500_000, 185, now), now);
     insta::assert_snapshot!(budget_alert(&record).unwrap().text(), @r"
     ℹ️ BUDGET ALERT Android 26.3.0 (android): 99.963 % crash-free sessions (99.951 % to 99.972 %), objective 99.950 %, 500,000 sessions
-    It very probably uses more than 50 % of the error budget. The objective itself is met.
+    It very probably uses more than 50 % of the error budget. That it misses the objective is not shown.
     Nothing to do now. Evidence: tidegate explain d-bd21a62bca16fb9b
     ");
 }
