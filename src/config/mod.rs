@@ -31,6 +31,8 @@ mod warehouse;
 mod zone;
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
