@@ -127,21 +127,21 @@ pub(super) struct RawApp {
     bundle_id: Option<At<String>>,
     /// The steps of a staged rollout on Google Play. The release monitor does not use them.
     rollout: Option<At<RawRolloutPlan>>,
-    /// Overrides [slo].
+    /// Overrides the section `slo`.
     slo: Option<RawSlo>,
-    /// Overrides [rules].
+    /// Overrides the section `rules`.
     rules: Option<RawRules>,
-    /// Overrides [schedule].
+    /// Overrides the section `schedule`.
     schedule: Option<RawSchedule>,
-    /// Overrides [data].
+    /// Overrides the section `data`.
     data: Option<RawData>,
-    /// Overrides [slack].
+    /// Overrides the section `slack`.
     slack: Option<RawSlack>,
-    /// Overrides [`google_play`].
+    /// Overrides the section `google_play`.
     google_play: Option<At<RawGooglePlay>>,
-    /// Overrides [`app_store_connect`].
+    /// Overrides the section `app_store_connect`.
     app_store_connect: Option<At<RawAppStoreConnect>>,
-    /// Overrides [sources].
+    /// Overrides the section `sources`.
     sources: Option<RawSources>,
 }
 
@@ -235,7 +235,7 @@ fn refuse(
     let instead = match key {
         "package" => "an iOS app has a `bundle_id`",
         "bundle_id" => "an Android app has a `package`",
-        "rollout" => "the steps of a phased release are Apple's own",
+        "rollout" => "leave it out, the steps of a phased release are Apple's own",
         _ => "leave it out",
     };
     Err(Problem::new(

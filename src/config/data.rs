@@ -14,7 +14,7 @@ use crate::domain::policy::DataPolicy;
 const DEFAULT_LAG_MINUTES: u32 = 10;
 /// Events of Analytics arrive within the hour.
 const DEFAULT_ANALYTICS_LAG_MINUTES: u32 = 60;
-/// After six hours late reports have mostly arrived (facts on statistics 6.1).
+/// After six hours late reports have mostly arrived.
 const DEFAULT_MATURITY_HOURS: u32 = 6;
 /// Six runs of a quarter of an hour without a new session.
 const DEFAULT_MAX_AGE_MINUTES: u32 = 90;

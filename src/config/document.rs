@@ -45,7 +45,7 @@ impl Place {
         self.keys == ["rules"]
     }
 
-    /// The place in words, such as "in [slo] of app `android`".
+    /// The place in words, such as "in \[slo\] of app `android`".
     pub(super) fn within(&self) -> String {
         let section = self.keys.join(".");
         match (&self.app, section.as_str()) {
@@ -68,8 +68,10 @@ pub(super) struct Entry<'d> {
 pub(super) fn read(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
     DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(text.len()..text.len());
-        let fix =
-            "write `key = value` below a [section]; text needs quotes, numbers and true or false do not";
+        let fix = match error.message() {
+            "duplicate key" => "keep one of the two",
+            _ => "write `key = value` below a [section]; text needs quotes, numbers and true or false do not",
+        };
         Problem::new(span, format!("not valid TOML: {}", error.message().to_lowercase()), fix)
     })
 }

@@ -19,7 +19,7 @@ pub struct Endpoints {
     pub slack: Option<String>,
 }
 
-/// Stand-ins for the remote services, for tests and the sandbox: http://127.0.0.1:PORT. For the whole program.
+/// Stand-ins for the remote services, for tests and the sandbox: `http://127.0.0.1:PORT`. For the whole program.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Endpoints")]

@@ -27,7 +27,7 @@ pub struct ConfigError {
     pub message: String,
     /// What to do about it.
     pub fix: String,
-    excerpt: Option<Excerpt>,
+    excerpt: Option<Box<Excerpt>>,
 }
 
 /// The line in question, and the marks below it.
@@ -41,7 +41,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, message, fix, excerpt } = self;
         writeln!(f, "{file}:{line}:{column}: {message}")?;
-        if let Some(Excerpt { line, marks }) = excerpt {
+        if let Some(Excerpt { line, marks }) = excerpt.as_deref() {
             writeln!(f, "  | {line}")?;
             writeln!(f, "  | {marks}")?;
         }
@@ -98,7 +98,7 @@ impl SourceText<'_> {
     /// The error of a problem in a text that could not be read, so nobody knows which of its parts are values.
     pub(super) fn syntax_error(&self, problem: Problem) -> ConfigError {
         let line = self.line_at(problem.span.start);
-        let doubtful = secret::looks_like(self.text).is_some() || secret::speaks_of_secrets(line);
+        let doubtful = secret::looks_like(self.text).is_some() || !secret::may_be_shown(line);
         let excerpt = if doubtful { None } else { self.excerpt(&problem.span) };
         self.with_excerpt(problem, excerpt)
     }
@@ -112,7 +112,7 @@ impl SourceText<'_> {
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
             message: problem.message,
             fix: problem.fix,
-            excerpt,
+            excerpt: excerpt.map(Box::new),
         }
     }
 
@@ -133,16 +133,21 @@ impl SourceText<'_> {
 
     /// The line of a range with marks under it; none where there is nothing to see or something to hide.
     fn excerpt(&self, span: &Range<usize>) -> Option<Excerpt> {
+        if *span == (0..0) {
+            return None;
+        }
         let mut drawing = Drawing::default();
         let range = self.line_range(span.start);
         for (index, character) in self.text.get(range.clone())?.char_indices() {
             let offset = range.start + index;
             let covered = self.covered.iter().find(|covered| covered.contains(&offset));
-            let marked = span.contains(&offset) || (span.is_empty() && span.start == offset);
+            let marked = |from: usize, to: usize| from < span.end.max(span.start + 1) && span.start < to;
             match covered {
-                Some(cover) if offset == cover.start.max(range.start) => drawing.text(COVER, marked),
+                Some(cover) if offset == cover.start.max(range.start) => {
+                    drawing.text(COVER, marked(cover.start, cover.end));
+                }
                 Some(_) => {}
-                None => drawing.character(character, marked),
+                None => drawing.character(character, marked(offset, offset + character.len_utf8())),
             }
         }
         drawing.finish()
@@ -177,7 +182,7 @@ impl Drawing {
     fn finish(self) -> Option<Excerpt> {
         let line = self.line.trim_end().to_owned();
         let marks = match self.marks.trim_end() {
-            "" => "^".to_owned(),
+            "" => format!("{}^", self.marks),
             marks => marks.to_owned(),
         };
         let fits = !line.is_empty() && line.chars().count() <= WIDEST_EXCERPT;
@@ -189,14 +194,14 @@ impl Drawing {
 mod tests {
     use super::*;
 
-    fn shown(text: &str, span: Range<usize>, covered: Vec<Range<usize>>) -> String {
-        let source = SourceText { text, file: "tidegate.toml", covered };
+    fn shown(text: &str, span: Range<usize>, covered: Option<Range<usize>>) -> String {
+        let source = SourceText { text, file: "tidegate.toml", covered: covered.into_iter().collect() };
         source.error(Problem::new(span, "something is wrong", "put it right")).to_string()
     }
 
     #[test]
     fn marks_the_range_below_its_line() {
-        insta::assert_snapshot!(shown("[slo]\n\tä = 1 # ok\r\n", 7..9, Vec::new()), @r"
+        insta::assert_snapshot!(shown("[slo]\n\tä = 1 # ok\r\n", 7..9, None), @r"
         tidegate.toml:2:2: something is wrong
           | 	ä = 1 # ok
           | 	^
@@ -207,7 +212,7 @@ mod tests {
     #[test]
     fn covered_values_are_not_shown() {
         let text = "slack = { token = \"hunter2\", x = 1 }";
-        insta::assert_snapshot!(shown(text, 29..30, vec![18..27]), @r#"
+        insta::assert_snapshot!(shown(text, 29..30, Some(18..27)), @r#"
         tidegate.toml:1:30: something is wrong
           | slack = { token = "***", x = 1 }
           |                          ^
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_line_with_a_secret_in_a_comment_is_not_shown() {
-        insta::assert_snapshot!(shown("x = 1 # xoxb-123", 0..1, Vec::new()), @r"
+        insta::assert_snapshot!(shown("x = 1 # xoxb-123", 0..1, None), @r"
         tidegate.toml:1:1: something is wrong
           fix: put it right
         ");
@@ -225,14 +230,14 @@ mod tests {
 
     #[test]
     fn the_end_of_a_text_has_a_place_too() {
-        insta::assert_snapshot!(shown("", 0..0, Vec::new()), @r"
+        insta::assert_snapshot!(shown("", 0..0, None), @r"
         tidegate.toml:1:1: something is wrong
           fix: put it right
         ");
-        insta::assert_snapshot!(shown("x =", 3..3, Vec::new()), @r"
+        insta::assert_snapshot!(shown("x =", 3..3, None), @r"
         tidegate.toml:1:4: something is wrong
           | x =
-          | ^
+          |    ^
           fix: put it right
         ");
     }

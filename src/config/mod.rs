@@ -3,9 +3,9 @@
 //! Pure: it reads no file, no environment and no secret, and imports nothing but the domain. It refuses to guess. A
 //! name that is not known, a number in the wrong unit and a secret in the file are errors, before anything is done.
 //!
-//! Five steps, each with its own words for what is wrong: TOML ([`document`]), secrets that stand in the file
-//! ([`secret`]), the shape ([`shape`], against the [`schema`]), each value (the sections), and what values say together
-//! ([`app`]). A section of the top level is the default of the same section in an app, key by key.
+//! Five steps, each with its own words for what is wrong: TOML (`document`), secrets that stand in the file
+//! (`secret`), the shape (`shape`, against the schema), each value (the sections), and what values say together
+//! (`app`). A section of the top level is the default of the same section in an app, key by key.
 
 mod app;
 mod app_store_connect;
@@ -30,6 +30,8 @@ mod text;
 mod warehouse;
 mod zone;
 
+#[cfg(test)]
+mod published;
 #[cfg(test)]
 mod tests;
 
@@ -111,7 +113,7 @@ struct RawConfig {
     app_store_connect: Option<RawAppStoreConnect>,
     /// Where sessions and crashes are counted.
     sources: Option<RawSources>,
-    /// The apps, one [[app]] each.
+    /// The apps, one `[[app]]` each.
     #[serde(default)]
     #[schemars(required, length(min = 1))]
     app: Vec<At<RawApp>>,

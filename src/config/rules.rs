@@ -1,11 +1,11 @@
 //! `[rules.<id>]`: what each rule may lead to, and its own settings.
 //!
-//! With method `wald` the defaults are those of the reference article, plus two guards against deciding on too little
-//! that `compat = true` removes (facts on statistics 6.3): ten crashed sessions to halt, and ten expected crashes'
-//! worth of sessions to fast-track.
+//! With method `wald` the defaults are those of the reference article, plus two guards against deciding on too little:
+//! ten crashed sessions to halt, and as many sessions as would hold ten crashes to fast-track. They take its chance to
+//! fast-track a release just below the objective from 98.6 % to 0.7 %. `compat = true` removes them.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::at::{At, Section, merged, own_or, value_or};
 use super::error::Refused;
@@ -19,7 +19,8 @@ use crate::domain::stats::Method;
 const WALD_MIN_CRASHED_SESSIONS: u64 = 10;
 /// With `wald`, a fast-track needs as many sessions as would hold this many crashes at the objective.
 const WALD_EXPECTED_CRASHES: f64 = 10.0;
-/// The share of crashes that may never be reported (facts on statistics 6.2).
+/// The share of crashes that may never be reported: without it, 13 % of crashes missing are enough to fast-track a
+/// release that only just meets its objective.
 const DEFAULT_MARGIN: f64 = 0.15;
 /// The share of the error budget whose use is worth telling: half of it.
 const DEFAULT_ALERT_BUDGET_FRACTION: f64 = 0.5;
@@ -82,11 +83,31 @@ struct RawWarning {
     #[schemars(extend("default" = Mode::Enforce))]
     mode: Option<At<Mode>>,
     /// When the warning is given. Default: evidence, and straddle with method wald. The warning on users follows it too.
-    #[schemars(extend("default" = WarnWhen::Evidence))]
-    when: Option<At<WarnWhen>>,
+    #[schemars(extend("default" = RawWhen::Evidence))]
+    when: Option<At<RawWhen>>,
     /// The share of the error budget whose use is worth telling, above 0 and at most 1. Default: 0.5.
     #[schemars(extend("default" = DEFAULT_ALERT_BUDGET_FRACTION))]
     alert_budget_fraction: Option<At<BudgetFraction>>,
+}
+
+/// When the crash-free sessions warning is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "WarnWhen")]
+enum RawWhen {
+    /// The evidence for a breach is ten to one.
+    Evidence,
+    /// The objective lies between the bounds.
+    Straddle,
+}
+
+impl From<RawWhen> for WarnWhen {
+    fn from(raw: RawWhen) -> Self {
+        match raw {
+            RawWhen::Evidence => Self::Evidence,
+            RawWhen::Straddle => Self::Straddle,
+        }
+    }
 }
 
 /// `crash-free-users-warning`.
@@ -221,7 +242,7 @@ fn warning(given: Option<&RawWarning>, slo: &Slo) -> WarningPolicy {
     let share = raw.alert_budget_fraction.as_ref().map(|fraction| fraction.get().0);
     WarningPolicy {
         mode: value_or(raw.mode.as_ref(), Mode::default()),
-        when: value_or(raw.when.as_ref(), usual),
+        when: raw.when.as_ref().map_or(usual, |when| WarnWhen::from(*when.get())),
         alert_budget_fraction: share.unwrap_or(DEFAULT_ALERT_BUDGET_FRACTION),
     }
 }

@@ -34,6 +34,16 @@ pub(super) fn inlined() -> &'static Value {
     &INLINED
 }
 
+/// Whether any table of the configuration has a key of this name.
+pub(super) fn is_key(name: &str) -> bool {
+    fn within(schema: &Value, name: &str) -> bool {
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let mut tables = properties.chain(schema["items"]["properties"].as_object().into_iter().flatten());
+        tables.any(|(key, inner)| key == name || within(inner, name))
+    }
+    within(inlined(), name)
+}
+
 fn generator(settings: SchemaSettings) -> SchemaGenerator {
     settings.with_transform(RecursiveTransform(tidy)).into_generator()
 }

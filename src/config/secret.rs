@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Entry, texts};
 use super::error::{Problem, Refused};
-use super::suggest;
+use super::{schema, suggest};
 
 /// Where a secret is to be found. Printing it prints the reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,10 +149,19 @@ pub(super) fn looks_like(text: &str) -> Option<&'static str> {
     sign.or_else(|| (text.starts_with("eyJ") && text.contains('.')).then_some("a signed token"))
 }
 
-/// Whether a line of a file that could not be read has to do with secrets.
-pub(super) fn speaks_of_secrets(line: &str) -> bool {
-    let line = line.to_lowercase();
-    SECRET_WORDS.iter().any(|word| line.contains(word))
+/// Whether a line of a file that could not be read surely holds no secret: no value at all, or that of a known key.
+pub(super) fn may_be_shown(line: &str) -> bool {
+    let bare = !line.contains(['=', '"', '\'']);
+    let of_known_key = match line.split('=').collect::<Vec<_>>().as_slice() {
+        [key, _] => schema::is_key(key.trim()),
+        _ => false,
+    };
+    (bare || of_known_key) && !speaks_of_secrets(line)
+}
+
+fn speaks_of_secrets(text: &str) -> bool {
+    let text = text.to_lowercase();
+    SECRET_WORDS.iter().any(|word| text.contains(word))
 }
 
 /// The values that are never shown: those of keys that may hold a secret, unless they are references.

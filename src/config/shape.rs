@@ -87,24 +87,28 @@ fn check_value(expected: &Value, found: &Found<'_>, problems: &mut Vec<Problem>)
         }
         ("array", DeValue::Array(elements)) => {
             for (index, value) in elements.iter().enumerate() {
-                element(&expected["items"], &Found { value, ..*found }, index, problems);
+                element(expected, &Found { value, ..*found }, index, problems);
             }
         }
         ("string", DeValue::String(text)) => problems.extend(unknown_choice(expected, found, text)),
         ("integer", DeValue::Integer(number)) => problems.extend(out_of_range(expected, found, number)),
-        ("boolean", DeValue::Boolean(_)) | ("number", DeValue::Integer(_) | DeValue::Float(_)) => {}
+        ("number", DeValue::Integer(number)) => problems.extend(overflow(expected, found, number.as_str())),
+        ("number", DeValue::Float(number)) => problems.extend(overflow(expected, found, number.as_str())),
+        ("boolean", DeValue::Boolean(_)) => {}
         _ => problems.push(wrong_type(wanted, expected, found)),
     }
 }
 
-fn element(expected: &Value, found: &Found<'_>, index: usize, problems: &mut Vec<Problem>) {
-    match (expected["type"].as_str(), found.value.get_ref()) {
-        (Some("object"), DeValue::Table(inner)) => {
-            let place = found.place.element(found.name(), index, inner);
-            table(expected, inner, found.value.span(), &place, problems);
-        }
-        _ => check_value(expected, found, problems),
+fn element(list: &Value, found: &Found<'_>, index: usize, problems: &mut Vec<Problem>) {
+    let expected = &list["items"];
+    if let (Some("object"), DeValue::Table(inner)) = (expected["type"].as_str(), found.value.get_ref()) {
+        let place = found.place.element(found.name(), index, inner);
+        return table(expected, inner, found.value.span(), &place, problems);
     }
+    let mut of_element = Vec::new();
+    check_value(expected, found, &mut of_element);
+    let fix = format!("write `{}`", line(found.name(), list));
+    problems.extend(of_element.into_iter().map(|problem| Problem { fix: fix.clone(), ..problem }));
 }
 
 fn unknown_choice(expected: &Value, found: &Found<'_>, given: &str) -> Option<Problem> {
@@ -137,6 +141,16 @@ fn out_of_range(expected: &Value, found: &Found<'_>, given: &DeInteger<'_>) -> O
     let fix =
         format!("write a whole number from {least} to {most}, such as `{}`", line(found.name(), expected));
     Some(found.problem(&format!("is {given}, which is out of range"), fix))
+}
+
+/// A number that is written out and too large for one; `inf` is written, and judged where it is read.
+fn overflow(expected: &Value, found: &Found<'_>, given: &str) -> Option<Problem> {
+    /// Above this a whole number loses digits as a float, and no setting comes near it.
+    const GREATEST: f64 = 1e15;
+    let number: f64 = given.parse().ok()?;
+    let written_out = given.contains(|c: char| c.is_ascii_digit());
+    (written_out && number.abs() > GREATEST)
+        .then(|| found.problem("is out of range", format!("write `{}`", line(found.name(), expected))))
 }
 
 fn wrong_type(wanted: &str, expected: &Value, found: &Found<'_>) -> Problem {

@@ -221,15 +221,15 @@ mod tests {
 
     #[test]
     fn an_objective_off_by_a_power_of_ten_is_refused_with_its_likely_meaning() {
-        insta::assert_snapshot!(refusal(0.9995), @"");
-        insta::assert_snapshot!(refusal(9995.0), @"");
-        insta::assert_snapshot!(refusal(99950.0), @"");
-        insta::assert_snapshot!(refusal(999.0), @"");
-        insta::assert_snapshot!(refusal(100.0), @"");
-        insta::assert_snapshot!(refusal(0.0), @"");
-        insta::assert_snapshot!(refusal(-99.95), @"");
-        insta::assert_snapshot!(refusal(f64::NAN), @"");
-        insta::assert_snapshot!(refusal(f64::INFINITY), @"");
+        insta::assert_snapshot!(refusal(0.9995), @"is 0.9995, which looks like a ratio; objectives are written in percent / write 99.95");
+        insta::assert_snapshot!(refusal(9995.0), @"is 9995, which is more than 100 percent / did you mean 99.95?");
+        insta::assert_snapshot!(refusal(99950.0), @"is 99950, which is more than 100 percent / did you mean 99.95?");
+        insta::assert_snapshot!(refusal(999.0), @"is 999, which is more than 100 percent / did you mean 99.9?");
+        insta::assert_snapshot!(refusal(100.0), @"is 100, which leaves no error budget: a single crash would halt a release / write a percentage above 50 and below 100, such as 99.95");
+        insta::assert_snapshot!(refusal(0.0), @"is 0, which is no objective in percent / write a percentage above 50 and below 100, such as 99.95");
+        insta::assert_snapshot!(refusal(-99.95), @"is -99.95, which is no objective in percent / write a percentage above 50 and below 100, such as 99.95");
+        insta::assert_snapshot!(refusal(f64::NAN), @"is NaN, which is no objective in percent / write a percentage above 50 and below 100, such as 99.95");
+        insta::assert_snapshot!(refusal(f64::INFINITY), @"is inf, which is no objective in percent / write a percentage above 50 and below 100, such as 99.95");
     }
 
     #[test]

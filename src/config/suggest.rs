@@ -23,7 +23,7 @@ fn plain(name: &str) -> String {
 pub(super) fn fix<'k>(given: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
     match nearest(given, known.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("use one of {}", list(known)),
+        None => format!("known here: {}", list(known)),
     }
 }
 

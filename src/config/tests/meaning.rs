@@ -1,0 +1,190 @@
+//! What good files mean.
+
+use super::*;
+
+#[test]
+fn the_shortest_file_has_every_default() {
+    let config = Config { fingerprint: String::new(), ..good(ANDROID) };
+    let json = serde_json::to_string_pretty(&config).unwrap();
+    insta::assert_snapshot!(json, @r#"
+    {
+      "warehouse": {
+        "kind": "embedded",
+        "path": "warehouse.sqlite"
+      },
+      "state": {
+        "kind": "sqlite",
+        "path": "state.sqlite"
+      },
+      "endpoints": {
+        "google_play": null,
+        "app_store_connect": null,
+        "slack": null
+      },
+      "apps": [
+        {
+          "id": "android",
+          "target": {
+            "store": "google-play",
+            "package": "com.example.app",
+            "track": "production",
+            "credentials": null,
+            "in_review": "cancel-review"
+          },
+          "sources": {
+            "sessions": "firebase-sessions",
+            "crashlytics_dataset": "firebase_crashlytics",
+            "sessions_dataset": "firebase_sessions",
+            "crashes_table": null,
+            "sessions_table": null
+          },
+          "policy": {
+            "slo": {
+              "crash_free_sessions": 0.9995,
+              "crash_free_users": 0.999,
+              "confidence": 0.99,
+              "method": "mixture"
+            },
+            "rules": {
+              "crash_free_sessions_halt": {
+                "mode": "enforce",
+                "min_crashed_sessions": 0
+              },
+              "crash_free_sessions_fast_track": {
+                "mode": "enforce",
+                "method": "clopper-pearson",
+                "margin": 0.15,
+                "min_sessions": 0
+              },
+              "crash_free_sessions_warning": {
+                "mode": "enforce",
+                "when": "evidence",
+                "alert_budget_fraction": 0.5
+              },
+              "crash_free_users_warning": {
+                "mode": "enforce"
+              }
+            },
+            "data": {
+              "lag": "PT10M",
+              "maturity": "PT6H",
+              "max_age": "PT1H30M",
+              "max_crash_silence": "PT24H"
+            },
+            "zone": "UTC"
+          },
+          "slack": null,
+          "rollout": null
+        }
+      ],
+      "fingerprint": ""
+    }
+    "#);
+}
+
+#[test]
+fn an_ios_app_has_a_key() {
+    let app = good(IOS).apps.remove(0);
+    assert_eq!(app.platform(), crate::domain::ids::Platform::Ios);
+    assert_eq!(app.application_id().as_str(), "com.example.app");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&app.target).unwrap(), @r#"
+    {
+      "store": "app-store",
+      "bundle_id": "com.example.app",
+      "key_id": "ABC1234567",
+      "issuer_id": null,
+      "private_key": "env:ASC_PRIVATE_KEY"
+    }
+    "#);
+}
+
+#[test]
+fn a_section_at_the_top_is_the_default_of_each_app_key_by_key() {
+    let config = good(&format!(
+        "[slo]\ncrash_free_sessions = 99.9\nconfidence = 0.95\n\
+         [rules.crash-free-sessions-halt]\nmode = \"warn\"\nmin_crashed_sessions = 3\n\
+         [slack]\nchannel = \"C1\"\ntoken = \"env:T\"\n\
+         {ANDROID}slo = {{ crash_free_sessions = 99.8 }}\nslack.channel = \"C2\"\n\
+         [app.rules.crash-free-sessions-halt]\nmode = \"observe\"\n{IOS}"
+    ));
+    let (android, ios) = (&config.apps[0], &config.apps[1]);
+    let ratio = |app: &App| (app.policy.slo.crash_free_sessions.ratio(), app.policy.slo.confidence.level());
+    assert_eq!((ratio(android), ratio(ios)), ((0.998, 0.95), (0.999, 0.95)));
+    let halt = |app: &App| {
+        let halt = &app.policy.rules.crash_free_sessions_halt;
+        (halt.mode, halt.min_crashed_sessions)
+    };
+    assert_eq!((halt(android), halt(ios)), ((Mode::Observe, 3), (Mode::Warn, 3)));
+    let channel = |app: &App| app.slack.as_ref().map(|slack| slack.channel.clone());
+    assert_eq!((channel(android), channel(ios)), (Some("C2".to_owned()), Some("C1".to_owned())));
+}
+
+#[test]
+fn wald_for_one_app_brings_its_defaults_to_that_app_only() {
+    let config = good(&format!("{ANDROID}slo.method = \"wald\"\n{IOS}"));
+    let warn = |app: &App| app.policy.rules.crash_free_sessions_warning.when;
+    assert_eq!((warn(&config.apps[0]), warn(&config.apps[1])), (WarnWhen::Straddle, WarnWhen::Evidence));
+    assert_eq!(config.apps[0].policy.slo.method, Method::Wald);
+    assert_eq!(config.apps[0].policy.rules.crash_free_sessions_fast_track.min_sessions, 20_000);
+}
+
+#[test]
+fn compat_removes_the_guards() {
+    let app = app("[slo]\nmethod = \"wald\"\ncompat = true");
+    assert_eq!(app.policy.rules.crash_free_sessions_halt.min_crashed_sessions, 0);
+    assert_eq!(app.policy.rules.crash_free_sessions_fast_track.min_sessions, 0);
+}
+
+#[test]
+fn analytics_lags_longer() {
+    let app = app("[sources]\nsessions = \"analytics\"\nanalytics_dataset = \"analytics_1\"\n\
+                   time_zone = \"Europe/Berlin\"\n[schedule]\ntime_zone = \"America/New_York\"");
+    assert_eq!(app.policy.data.lag.as_mins(), 60);
+    let SessionSource::Analytics { dataset, time_zone } = &app.sources.sessions else { panic!("{app:?}") };
+    assert_eq!((dataset.as_str(), time_zone.iana_name()), ("analytics_1", Some("Europe/Berlin")));
+    assert_eq!(app.policy.zone.iana_name(), Some("America/New_York"));
+}
+
+#[test]
+fn a_rollout_is_read_and_checked() {
+    let config = good(&format!("{ANDROID}rollout = {{ steps = [0.15, 0.75, 1], min_sessions = 500 }}\n"));
+    let plan = config.apps[0].rollout.as_ref().unwrap();
+    assert_eq!(plan.steps.iter().map(|step| step.get()).collect::<Vec<_>>(), [0.15, 0.75, 1.0]);
+    assert_eq!(plan.min_sessions, 500);
+}
+
+#[test]
+fn endpoints_and_files_stay_as_they_were_written() {
+    let config = good(&format!(
+        "[endpoints]\nslack = \"http://127.0.0.1:4003\"\n[state]\npath = \"../s.sqlite\"\n\
+         [warehouse]\nkind = \"embedded\"\npath = \"w.sqlite\"\n{ANDROID}"
+    ));
+    assert_eq!(config.endpoints.slack.as_deref(), Some("http://127.0.0.1:4003"));
+    assert_eq!(config.state, State::Sqlite { path: "../s.sqlite".into() });
+    assert_eq!(config.warehouse, Warehouse::Embedded { path: "w.sqlite".into() });
+}
+
+#[test]
+fn credentials_are_references() {
+    let config = good(&format!(
+        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n{ANDROID}"
+    ));
+    let Target::GooglePlay { credentials, in_review, .. } = &config.apps[0].target else { panic!() };
+    assert_eq!(credentials.as_ref().unwrap().to_string(), "sm://projects/p/secrets/s");
+    assert_eq!(*in_review, InReview::Refuse);
+}
+
+#[test]
+fn the_fingerprint_follows_the_meaning_and_not_the_text() {
+    let print = |text: &str| good(text).fingerprint;
+    let both = print(&format!("{ANDROID}{IOS}"));
+    assert_eq!(both.len(), 64);
+    assert_eq!(both, print(&format!("# a comment\n[slo]\ncrash_free_sessions = 99.95\n{IOS}{ANDROID}")));
+    assert_ne!(both, print(&format!("[slo]\ncrash_free_sessions = 99.9\n{ANDROID}{IOS}")));
+    assert_ne!(both, print(&format!("[rules.crash-free-users-warning]\nmode = \"off\"\n{ANDROID}{IOS}")));
+}
+
+#[test]
+fn windows_line_ends_are_no_mistake() {
+    assert_eq!(good(&ANDROID.replace('\n', "\r\n")), good(ANDROID));
+}
