@@ -4,7 +4,15 @@
 //! Four steps, four places: observe, judge, act, tell. [`domain`] is pure and imports nothing of the other layers;
 //! everything that does I/O is behind the feature `adapters`.
 
+#[cfg(feature = "adapters")]
+pub mod adapters;
+#[cfg(feature = "adapters")]
+pub mod cli;
+#[cfg(feature = "adapters")]
+pub mod commands;
 pub mod config;
+#[cfg(feature = "adapters")]
+pub mod demo;
 pub mod domain;
 pub mod exit;
 pub mod jobs;
