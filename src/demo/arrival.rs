@@ -1,8 +1,5 @@
 //! What happened on a device, and when the export shows it. Compact: rows are written only once they arrive.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 /// Which build of the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Build {
@@ -83,22 +80,18 @@ pub struct Arrival {
 
 /// Events that have happened and not arrived yet.
 #[derive(Debug, Clone, Default)]
-pub struct OnTheWay(BinaryHeap<Reverse<Arrival>>);
+pub struct OnTheWay(Vec<Arrival>);
 
 impl OnTheWay {
     pub fn send(&mut self, event: Event, received_us: i64) {
-        self.0.push(Reverse(Arrival { received_us, event }));
+        self.0.push(Arrival { received_us, event });
     }
 
     /// Takes out what arrives before an instant, in the order of arrival.
     pub fn arrived_before(&mut self, to_us: i64) -> Vec<Arrival> {
-        let mut arrived = Vec::new();
-        while let Some(Reverse(next)) = self.0.peek() {
-            if next.received_us >= to_us {
-                break;
-            }
-            arrived.extend(self.0.pop().map(|Reverse(arrival)| arrival));
-        }
+        let mut arrived: Vec<Arrival> =
+            self.0.extract_if(.., |arrival| arrival.received_us < to_us).collect();
+        arrived.sort_unstable();
         arrived
     }
 }

@@ -23,6 +23,8 @@ use super::traffic::{
 };
 use crate::domain::ids::Platform;
 
+/// The longest stretch in which every rate is taken as constant.
+const STEP_US: i64 = 5 * MINUTE_US;
 /// Sessions of the old build per hour, so that the exports look alive before the release.
 const OLD_SESSIONS_PER_HOUR: f64 = 40.0;
 /// Reports of the old build per hour, of every kind.
@@ -40,8 +42,10 @@ const TESTERS: u32 = 5;
 
 /// Share of the sessions in which crash reports are not collected.
 const COLLECTION_DISABLED: f64 = 0.02;
-/// Share of the sessions and of the reports that are stored twice.
-const STORED_TWICE: f64 = 0.005;
+/// Share of the sessions that are stored twice.
+const SESSIONS_STORED_TWICE: f64 = 0.005;
+/// Share of the reports that are stored twice.
+const REPORTS_STORED_TWICE: f64 = 0.03;
 /// How much later the second row is received at most.
 const SECOND_ROW_WITHIN_US: i64 = 30 * SECOND_US;
 /// Share of the crashed sessions that have no row of their own: 16 % in the one published measurement.
@@ -103,7 +107,7 @@ impl Audience {
     }
 }
 
-/// A short stretch of time, in which every rate is taken as constant.
+/// A stretch of time, at most [`STEP_US`] long.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     from_us: i64,
@@ -161,8 +165,8 @@ impl EventSource {
     pub(super) fn arrivals(&mut self, from: Timestamp, to: Timestamp, exposure: Exposure) -> Vec<Arrival> {
         let (mut now, end) = (from.as_microsecond(), to.as_microsecond());
         while now < end {
-            let next_minute = now - now.rem_euclid(MINUTE_US) + MINUTE_US;
-            let step = Step { from_us: now, to_us: next_minute.min(end) };
+            let next_step = now - now.rem_euclid(STEP_US) + STEP_US;
+            let step = Step { from_us: now, to_us: next_step.min(end) };
             self.pass(step, exposure);
             now = step.to_us;
         }
@@ -190,14 +194,14 @@ impl EventSource {
         }
         for _ in 0..self.old_reports.next(OLD_REPORTS_PER_HOUR * step.hours()) {
             let at_us = self.instant(step);
-            let kind = match self.rng.random_bool(OLD_NON_FATAL_SHARE) {
+            let what = match self.rng.random_bool(OLD_NON_FATAL_SHARE) {
                 true => (Kind::NonFatal, Process::Foreground),
                 false => self.crash(),
             };
             let person = self.rng.random_range(installations / 2..installations);
-            // Of a session that began before the export did.
+            // Its session has no row, as for part of the real reports.
             let session = self.next_session();
-            self.send_report(at_us, session, person, Build::Old, kind);
+            self.send_report(at_us, session, person, Build::Old, what);
         }
     }
 
@@ -241,8 +245,8 @@ impl EventSource {
             self.send_session(at_us, number, visit, Build::New, collection);
         }
         if crashed {
-            let kind = self.crash();
-            self.report_within(at_us, number, visit, kind);
+            let what = self.crash();
+            self.report_within(at_us, number, visit, what);
         }
         if collection == Collection::Enabled {
             self.report_what_is_no_crash(at_us, number, visit);
@@ -269,12 +273,12 @@ impl EventSource {
         }
     }
 
-    fn report_within(&mut self, at_us: i64, session: u64, visit: Visit, kind: (Kind, Process)) {
+    fn report_within(&mut self, at_us: i64, session: u64, visit: Visit, what: (Kind, Process)) {
         let at_us = at_us + self.rng.random_range(SECOND_US..LONGEST_SESSION_US);
-        self.send_report(at_us, session, visit.person, Build::New, kind);
+        self.send_report(at_us, session, visit.person, Build::New, what);
     }
 
-    /// The kind of a crash that counts.
+    /// A crash that counts.
     fn crash(&mut self) -> (Kind, Process) {
         if self.app.platform == Platform::Android && self.rng.random_bool(ANR_SHARE) {
             return (Kind::Anr, Process::Foreground);
@@ -292,8 +296,8 @@ impl EventSource {
         self.send(Event::Session(session), received_us);
     }
 
-    fn send_report(&mut self, at_us: i64, session: u64, person: u32, build: Build, kind: (Kind, Process)) {
-        let (kind, process) = kind;
+    fn send_report(&mut self, at_us: i64, session: u64, person: u32, build: Build, what: (Kind, Process)) {
+        let (kind, process) = what;
         let lost = kind == Kind::Anr && self.rng.random_bool(ANR_WITHOUT_SESSION);
         let session = (!lost).then_some(session);
         let (number, draw) = (self.reports, self.rng.random());
@@ -305,7 +309,11 @@ impl EventSource {
 
     fn send(&mut self, event: Event, received_us: i64) {
         self.on_the_way.send(event, received_us);
-        if self.rng.random_bool(STORED_TWICE) {
+        let twice = match event {
+            Event::Session(_) => SESSIONS_STORED_TWICE,
+            Event::Report(_) => REPORTS_STORED_TWICE,
+        };
+        if self.rng.random_bool(twice) {
             let later = self.rng.random_range(0..SECOND_ROW_WITHIN_US);
             self.on_the_way.send(event, received_us + later);
         }

@@ -161,15 +161,15 @@ pub fn row(app: App, ids: &Ids, arrival: &Arrival) -> Row {
     let received = instant(arrival.received_us);
     match &arrival.event {
         Event::Session(session) => {
-            Row { table: app.sessions_table(), values: session_row(app, ids, session, received) }
+            Row { table: app.sessions_table(), values: session_row(app, ids, session, &received) }
         }
         Event::Report(report) => {
-            Row { table: app.crashes_table(), values: report_row(app, ids, report, received) }
+            Row { table: app.crashes_table(), values: report_row(app, ids, report, &received) }
         }
     }
 }
 
-fn session_row(app: App, ids: &Ids, session: &Session, received: String) -> Value {
+fn session_row(app: App, ids: &Ids, session: &Session, received: &str) -> Value {
     let (manufacturer, model, os) = device(app, session.person);
     let enabled = session.collection == Collection::Enabled;
     let mut device = Map::from_iter([("model".to_owned(), json!(model))]);
@@ -193,7 +193,7 @@ fn session_row(app: App, ids: &Ids, session: &Session, received: String) -> Valu
     })
 }
 
-fn report_row(app: App, ids: &Ids, report: &Report, received: String) -> Value {
+fn report_row(app: App, ids: &Ids, report: &Report, received: &str) -> Value {
     let (issue_number, issue) = issue(app, report);
     let (manufacturer, model, os) = device(app, report.person);
     let mut row = json!({

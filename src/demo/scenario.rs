@@ -138,8 +138,8 @@ impl App {
             (Scenario::Good, Platform::Ios) => 1_180_000,
             (Scenario::Bad, Platform::Android) => 190_000,
             (Scenario::Bad, Platform::Ios) => 190_000,
-            (Scenario::Doubtful, Platform::Android) => 440_000,
-            (Scenario::Doubtful, Platform::Ios) => 305_000,
+            (Scenario::Doubtful, Platform::Android) => 425_000,
+            (Scenario::Doubtful, Platform::Ios) => 290_000,
         }
     }
 }

@@ -81,7 +81,7 @@ mod tests {
                     && names(fields[1], minute.hour())
                     && names(fields[4], weekday)
             };
-            if CRONS.iter().any(|cron| matches(&cron)) {
+            if CRONS.iter().any(matches) {
                 named.push(minute.timestamp());
             }
             minute += SignedDuration::from_mins(1);
