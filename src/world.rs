@@ -100,25 +100,10 @@ impl Loaded {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
         let parts = Parts { loaded: self, client, acting };
-        let adapters: Vec<_> =
-            chosen.iter().map(|app| parts.store_and_notifier(app)).collect::<Result<_, _>>()?;
+        let sides: Vec<Sides> = chosen.iter().map(|app| parts.sides(app)).collect::<Result<_, _>>()?;
         let config::Warehouse::Embedded { path } = &self.config.warehouse;
         let warehouse = Arc::new(Embedded::open(&self.path(path)).map_err(Ended::failed)?);
-        let app =
-            |(app, (target, notifier)): (&&App, (Box<dyn RolloutTarget>, Option<Box<dyn Notifier>>))| {
-                let (platform, application) = identity(&app.target);
-                let metrics =
-                    Events::new(warehouse.clone(), platform, application.clone(), app.sources.clone());
-                AppWorld {
-                    id: app.id.clone(),
-                    platform,
-                    policy: app.policy.clone(),
-                    metrics: Box::new(metrics),
-                    target,
-                    notifier,
-                }
-            };
-        let apps = chosen.iter().zip(adapters).map(app).collect();
+        let apps = chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &warehouse)).collect();
         Ok(World { apps, state: self.state()? })
     }
 
@@ -147,6 +132,25 @@ pub fn identity(target: &Target) -> (Platform, &ApplicationId) {
     }
 }
 
+/// The acting sides of an app: its store, and where people are told.
+struct Sides {
+    target: Box<dyn RolloutTarget>,
+    notifier: Option<Box<dyn Notifier>>,
+}
+
+fn app_world(app: &App, sides: Sides, warehouse: &Arc<Embedded>) -> AppWorld {
+    let (platform, application) = identity(&app.target);
+    let metrics = Events::new(warehouse.clone(), platform, application.clone(), app.sources.clone());
+    AppWorld {
+        id: app.id.clone(),
+        platform,
+        policy: app.policy.clone(),
+        metrics: Box::new(metrics),
+        target: sides.target,
+        notifier: sides.notifier,
+    }
+}
+
 /// What the adapters of all apps are made of.
 struct Parts<'l> {
     loaded: &'l Loaded,
@@ -155,13 +159,10 @@ struct Parts<'l> {
 }
 
 impl Parts<'_> {
-    fn store_and_notifier(
-        &self,
-        app: &App,
-    ) -> Result<(Box<dyn RolloutTarget>, Option<Box<dyn Notifier>>), Ended> {
-        let of_app = |error: PortError| Ended::usage(format!("app {}: {error}", app.id));
-        let target = self.target(&app.target).map_err(of_app)?;
-        Ok((target, self.notifier(app)?))
+    fn sides(&self, app: &App) -> Result<Sides, Ended> {
+        let target =
+            self.target(&app.target).map_err(|error| Ended::usage(format!("app {}: {error}", app.id)))?;
+        Ok(Sides { target, notifier: self.notifier(app)? })
     }
 
     fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {

@@ -137,8 +137,8 @@ impl<W: Warehouse> Events<W> {
     /// The streamed table, or the daily one where nothing is streamed; never both, they hold the same events.
     async fn firebase_tables(&self, dataset: &str, table: Option<&str>) -> Result<Covering, PortError> {
         let candidates = match table {
-            Some(table) => vec![Table::new(table).map_err(misnamed)?],
-            None => self.firebase_candidates(dataset).map_err(misnamed)?,
+            Some(table) => vec![Table::new(table).map_err(|error| misnamed(&error))?],
+            None => self.firebase_candidates(dataset).map_err(|error| misnamed(&error))?,
         };
         for table in &candidates {
             if self.warehouse.has_table(table).await? {
@@ -165,8 +165,9 @@ impl<W: Warehouse> Events<W> {
                 Err(absent) => covering.absent.push(absent),
             }
         }
-        let newest =
-            dates.last().map(|date| Table::analytics(dataset, *date, Export::Realtime).map_err(misnamed));
+        let newest = dates
+            .last()
+            .map(|date| Table::analytics(dataset, *date, Export::Realtime).map_err(|error| misnamed(&error)));
         let yesterday = dates.last().and_then(|date| date.yesterday().ok());
         if let (Some(newest), [absent], Some(yesterday)) =
             (newest.transpose()?, covering.absent.as_slice(), yesterday)
@@ -179,8 +180,8 @@ impl<W: Warehouse> Events<W> {
     }
 
     async fn analytics_table(&self, dataset: &str, date: Date) -> Result<Result<Table, Table>, PortError> {
-        let streamed = Table::analytics(dataset, date, Export::Realtime).map_err(misnamed)?;
-        let daily = Table::analytics(dataset, date, Export::Batch).map_err(misnamed)?;
+        let streamed = Table::analytics(dataset, date, Export::Realtime).map_err(|error| misnamed(&error))?;
+        let daily = Table::analytics(dataset, date, Export::Batch).map_err(|error| misnamed(&error))?;
         for table in [&streamed, &daily] {
             if self.warehouse.has_table(table).await? {
                 return Ok(Ok(table.clone()));
@@ -328,7 +329,7 @@ fn absent(sessions: &Covering, crashes: &Covering) -> Vec<AbsentTable> {
     absent
 }
 
-fn misnamed(error: InvalidTable) -> PortError {
+fn misnamed(error: &InvalidTable) -> PortError {
     PortError::new(error.to_string(), "correct the dataset or table name under [sources]")
 }
 

@@ -160,7 +160,7 @@ fn dressed(key: &str, note: &Note) -> Value {
     json!({
         "text": escaped(&note.text()),
         "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": cut(&plain(&note.headline), LONGEST_HEADER)}},
+            {"type": "header", "text": {"type": "plain_text", "text": cut(&header(&note.headline), LONGEST_HEADER)}},
             section(&escaped(&note.lines.join("\n"))),
             section(&escaped(&note.next)),
         ],
@@ -171,6 +171,11 @@ fn dressed(key: &str, note: &Note) -> Value {
 /// Slack's three special characters, without which no mention and no link can be written.
 fn escaped(text: &str) -> String {
     plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A header is plain text, in which entities are not for certain read; so the brackets of a mention go.
+fn header(text: &str) -> String {
+    plain(text).replace('<', "‹").replace('>', "›")
 }
 
 /// Without what could turn the reading direction or hide text.

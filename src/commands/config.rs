@@ -13,7 +13,7 @@ pub fn config(action: ConfigAction, common: &Common) -> Result<Exit, Ended> {
     let loaded = world::load(common.config.as_deref())?;
     match action {
         ConfigAction::Check => {
-            print::out(&format!("the configuration is right: {} apps\n", loaded.config.apps.len()))
+            print::out(&format!("the configuration is right: {} apps\n", loaded.config.apps.len()));
         }
         ConfigAction::Show => print::out(&format!("{:#?}\n", loaded.config)),
     }

@@ -68,7 +68,7 @@ async fn within<T>(args: &Run, work: impl Future<Output = T>) -> Result<T, Ended
 
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -351,7 +351,7 @@ mod with_analytics {
     async fn the_daily_table_is_read_once_the_streamed_one_is_gone_and_never_both() {
         let fixture = Fixture::new();
         let row = analytics("ann", "2026-11-18T10:00:00Z");
-        fixture.import("analytics_1.events_20261118", &[row.clone()]);
+        fixture.import("analytics_1.events_20261118", std::slice::from_ref(&row));
         fixture.import(CRASHES, &[]);
         let window = (MORNING, "2026-11-18T22:00:00Z");
         assert_eq!(total(&read(&fixture, window.0, window.1).await), (1, 0));

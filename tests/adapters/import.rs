@@ -45,7 +45,7 @@ async fn a_cut_file_is_refused_with_its_line_and_nothing_is_kept() {
     let rows = [session("a", "2026-11-18T08:00:00Z"), session("b", "2026-11-18T08:00:00Z")];
     let path = fixture.file("cut.json", &rows);
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, &text[..text.len() - 20]).unwrap();
+    std::fs::write(&path, text.as_bytes().split_at(text.len() - 20).0).unwrap();
     let error = refused(&fixture, &path);
     assert!(error.contains("cut.json:2:") && error.contains("not one whole JSON object"), "{error}");
     assert!(error.contains("bq extract"), "{error}");

@@ -1,6 +1,8 @@
 //! Tests of the adapters against real parts: SQL on the embedded engine over real rows, the state store, HTTP to the
 //! sandbox, the real binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod events;
 mod import;
 mod killed;

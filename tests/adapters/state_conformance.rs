@@ -66,7 +66,7 @@ async fn what_was_committed_is_read_back<S: Store>(place: &TempDir) {
     drop(store);
 
     let again = S::open(place.path());
-    assert_eq!(again.memory().app(&app()).await.unwrap().releases, [state.clone()]);
+    assert_eq!(again.memory().app(&app()).await.unwrap().releases, std::slice::from_ref(&state));
     assert_eq!(again.memory().partials(&state.id).await.unwrap(), partials);
 }
 

@@ -220,7 +220,7 @@ fn fill(fixture: &Fixture, events: Events, apps: Apps) {
     };
     let start = at("2026-11-16T08:00:00Z");
     let through = at("2026-11-18T11:45:00Z");
-    let step = through.duration_since(start) / i32::try_from(sessions).unwrap();
+    let step = through.duration_since(start) / sessions;
     let instant = |index: i32| (start + step * index).to_string();
     let rows: Vec<Value> =
         (0..=sessions).map(|index| session(&format!("s{index}"), &instant(index))).collect();

@@ -99,7 +99,8 @@ fn the_margin_for_crashes_that_are_never_reported_counts() {
 #[test]
 fn nothing_permissive_comes_of_doubtful_data() {
     let healthy = facts(30_000, 0, day_two());
-    let doubts: [(&str, fn(&mut tidegate::domain::facts::Facts), Decision); 6] = [
+    type Doubt = (&'static str, fn(&mut tidegate::domain::facts::Facts), Decision);
+    let doubts: [Doubt; 6] = [
         ("stale sessions", |f| f.data.newest_session_at = Some(start()), Decision::StaleData),
         (
             "silent crash export",
