@@ -92,7 +92,9 @@ fn check_value(expected: &Value, found: &Found<'_>, problems: &mut Vec<Problem>)
         }
         ("string", DeValue::String(text)) => problems.extend(unknown_choice(expected, found, text)),
         ("integer", DeValue::Integer(number)) => problems.extend(out_of_range(expected, found, number)),
-        ("number", DeValue::Integer(number)) => problems.extend(overflow(expected, found, number.as_str())),
+        ("number", DeValue::Integer(number)) => {
+            problems.extend(overflow(expected, found, &number.to_string()));
+        }
         ("number", DeValue::Float(number)) => problems.extend(overflow(expected, found, number.as_str())),
         ("boolean", DeValue::Boolean(_)) => {}
         _ => problems.push(wrong_type(wanted, expected, found)),
