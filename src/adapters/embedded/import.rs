@@ -87,9 +87,10 @@ fn create(connection: &Connection, table: &Table, export: Export) -> rusqlite::R
         export.columns().iter().map(|column| format!("`{}` {}", column.name, storage(column.kind))).collect();
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS `{table}` ({});
-         CREATE INDEX IF NOT EXISTS `{table} by time` ON `{table}` (event_timestamp);
+         CREATE INDEX IF NOT EXISTS `{table} by time` ON `{table}` ({});
          PRAGMA user_version = {WAREHOUSE_VERSION};",
         columns.join(", "),
+        export.read_by_sources(),
     ))
 }
 

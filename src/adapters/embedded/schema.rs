@@ -79,6 +79,25 @@ impl Export {
         }
     }
 
+    /// What the sources read of it, as they write it: an index over these answers the questions without parsing the
+    /// nested columns of a row again.
+    #[must_use]
+    pub fn read_by_sources(self) -> &'static str {
+        match self {
+            Self::Crashlytics => {
+                "event_timestamp, event_id, error_type, process_state, firebase_session_id, installation_uuid, \
+                 application ->> '$.display_version', application ->> '$.build_version'"
+            }
+            Self::FirebaseSessions => {
+                "event_timestamp, event_type, crashlytics_data_collection_enabled, session_id, instance_id, \
+                 application ->> '$.display_version', application ->> '$.build_version'"
+            }
+            Self::Analytics => {
+                "event_timestamp, event_name, platform, user_pseudo_id, app_info ->> '$.id', app_info ->> '$.version'"
+            }
+        }
+    }
+
     /// Its columns.
     #[must_use]
     pub fn columns(self) -> &'static [Column] {
