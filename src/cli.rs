@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::jobs::JobId;
+use crate::jobs::release_monitor::LEASE;
 
 /// Watches every release of a mobile app while it rolls out, and stops it, holds it or speeds it up on evidence.
 #[derive(Debug, Parser)]
@@ -177,5 +178,9 @@ fn parse_job(given: &str) -> Result<JobId, String> {
 fn parse_deadline(given: &str) -> Result<SignedDuration, String> {
     let duration: SignedDuration =
         given.parse().map_err(|_| "write a duration such as 8m or 90s".to_owned())?;
-    if duration.is_positive() { Ok(duration) } else { Err("a deadline must lie ahead".to_owned()) }
+    if duration.is_positive() && duration < LEASE {
+        return Ok(duration);
+    }
+    let lease = LEASE.as_mins();
+    Err(format!("it must lie ahead, and before the lease of a run ends: less than {lease}m"))
 }

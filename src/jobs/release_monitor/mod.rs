@@ -23,7 +23,7 @@ use crate::domain::verdict::Reason;
 use crate::ports::{AppState, Clock, Lease, Memory, PortError, StateError, StateStore, Write};
 
 /// How long a lease lasts at most: longer than a run's deadline, shorter than the workflow's limit.
-const LEASE: SignedDuration = SignedDuration::from_mins(10);
+pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The job, with everything that all apps share.
 pub struct ReleaseMonitor<'w> {
