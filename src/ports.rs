@@ -4,7 +4,7 @@
 //! "Could not" is an error here, never an empty answer.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::Window;
 use crate::domain::counts::Partials;
@@ -61,8 +61,6 @@ pub struct MetricRequest {
     pub builds: Vec<BuildNumber>,
     /// The version of the release, for sources that know no builds.
     pub version: VersionName,
-    /// The newest session of any version that an earlier reading saw.
-    pub newest_session_at: Option<Timestamp>,
 }
 
 /// What a reading found.
@@ -72,9 +70,9 @@ pub struct Reading {
     pub partials: Partials,
     /// Both sides are counted up to here: the window's end, or the newest session where that is earlier.
     pub through: Timestamp,
-    /// The newest session of any version.
+    /// The newest session of any version in the window.
     pub newest_session_at: Option<Timestamp>,
-    /// The newest crash report of any version.
+    /// The newest crash report of any version in the window.
     pub newest_crash_at: Option<Timestamp>,
     /// Tables that are not there; what they would have counted is unknown, not zero.
     pub absent: Vec<AbsentTable>,
@@ -277,7 +275,8 @@ pub trait Notifier: Send + Sync {
     /// Where it was refused.
     async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError>;
 
-    /// Looks up whether a message with this key arrived, since a little before `since`.
+    /// Looks up whether a message with this key arrived, since a little before `since`. Where sending began only `age`
+    /// ago, it is given time to arrive before the answer is no.
     ///
     /// # Errors
     /// Where the notifier could not be asked.
@@ -286,6 +285,7 @@ pub trait Notifier: Send + Sync {
         key: &str,
         parent: Option<&Posted>,
         since: Timestamp,
+        age: SignedDuration,
     ) -> Result<Option<Posted>, PortError>;
 }
 

@@ -107,6 +107,16 @@ impl Loaded {
         Ok(World { apps, state: self.state()? })
     }
 
+    /// Whether any app is in a store that is not a stand-in on this machine.
+    #[must_use]
+    pub fn uses_a_real_store(&self) -> bool {
+        let endpoints = &self.config.endpoints;
+        self.config.apps.iter().any(|app| match app.target {
+            Target::GooglePlay { .. } => endpoints.google_play.is_none(),
+            Target::AppStore { .. } => endpoints.app_store_connect.is_none(),
+        })
+    }
+
     fn chosen(&self, named: &[String]) -> Result<Vec<&App>, Ended> {
         let apps = &self.config.apps;
         if let Some(unknown) = named.iter().find(|id| apps.iter().all(|app| app.id.as_str() != id.as_str())) {

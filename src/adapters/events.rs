@@ -223,8 +223,8 @@ impl<W: Warehouse> MetricSource for Events<W> {
         let asked = self.parameters(request, request.window);
         let session_counts: Vec<SessionCounts> =
             self.ask(Question::SessionCounts, sessions, &session_tables.tables, &asked, &mut bytes).await?;
-        let newest_session_at =
-            newest(session_counts.iter().map(|row| row.newest_us), request.newest_session_at);
+        // This reading's newest session, not one remembered: a crash is counted only with the sessions around it.
+        let newest_session_at = newest(session_counts.iter().map(|row| row.newest_us));
 
         let window = request.window.until(cut_after(newest_session_at));
         let cut = self.parameters(request, window);
@@ -235,7 +235,7 @@ impl<W: Warehouse> MetricSource for Events<W> {
         let crashed =
             self.ask(Question::CrashPeople, crashes, &crash_tables.tables, &cut, &mut bytes).await?;
 
-        let newest_crash_at = newest(crash_counts.iter().map(|row: &CrashCounts| row.newest_us), None);
+        let newest_crash_at = newest(crash_counts.iter().map(|row: &CrashCounts| row.newest_us));
         let mut tally = Tally::over(window, request.mature_to);
         session_counts.iter().filter(|row| self.counts(request, *row)).for_each(|row| tally.sessions(row));
         crash_counts.iter().filter(|row| self.counts(request, *row)).for_each(|row| tally.crashes(row));
@@ -259,6 +259,9 @@ impl<W: Warehouse> MetricSource for Events<W> {
     ) -> Result<Option<Timestamp>, PortError> {
         let window = Window::new(since, request.window.to);
         let tables = self.session_tables(window).await?;
+        if tables.tables.is_empty() {
+            return Ok(None);
+        }
         let asked = self.parameters(request, window);
         let rows: Vec<FirstSession> =
             self.ask(Question::FirstSession, self.session_source(), &tables.tables, &asked, &mut 0).await?;
@@ -314,9 +317,8 @@ fn cut_after(newest_session_at: Option<Timestamp>) -> Timestamp {
     newest_session_at.map_or(Timestamp::MIN, just_after)
 }
 
-fn newest(instants_us: impl Iterator<Item = i64>, known: Option<Timestamp>) -> Option<Timestamp> {
-    let newest = instants_us.max().and_then(|us| Timestamp::from_microsecond(us).ok());
-    newest.max(known)
+fn newest(instants_us: impl Iterator<Item = i64>) -> Option<Timestamp> {
+    instants_us.max().and_then(|us| Timestamp::from_microsecond(us).ok())
 }
 
 fn absent(sessions: &Covering, crashes: &Covering) -> Vec<AbsentTable> {

@@ -275,9 +275,16 @@ fn release(raw: &Value) -> Result<Release, String> {
     })
 }
 
-/// Play's name of a release is the version name unless a person changed it; a release without one goes by its codes.
+/// Play's name of a release is the version name, or `200 (26.3.0)` as the console proposes it, unless a person changed
+/// it; a release without one goes by its codes.
 fn version(raw: &Value, codes: &[String]) -> VersionName {
-    let name = raw.get("name").and_then(Value::as_str).and_then(|name| VersionName::new(name.trim()).ok());
+    let proposed = |name: &str| {
+        let (code, version) = name.strip_suffix(')')?.split_once(" (")?;
+        codes.iter().any(|known| known == code).then(|| version.to_owned())
+    };
+    let name = raw.get("name").and_then(Value::as_str).map(str::trim);
+    let name = name.map(|name| proposed(name).unwrap_or_else(|| name.to_owned()));
+    let name = name.and_then(|name| VersionName::new(name).ok());
     name.unwrap_or_else(|| {
         let first: String = codes.join("+").chars().take(50).collect();
         VersionName::new(first).expect("a release with codes has a name of digits")
@@ -329,6 +336,14 @@ mod tests {
         let mut release = json!({"versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15});
         change(&mut release, Action::FastTrack);
         assert_eq!(release, json!({"versionCodes": ["200"], "status": "completed"}));
+    }
+
+    #[test]
+    fn the_version_is_found_in_the_name_that_the_console_proposes() {
+        let version = |name: &str| version(&json!({"name": name}), &["200".to_owned()]).to_string();
+        assert_eq!(version("26.3.0"), "26.3.0");
+        assert_eq!(version("200 (26.3.0)"), "26.3.0");
+        assert_eq!(version("Winter (2026)"), "Winter (2026)");
     }
 
     #[test]

@@ -24,9 +24,8 @@ const EVENT_TYPE: &str = "tidegate";
 const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
 /// Messages per page when looking.
 const PAGE: u32 = 100;
-/// A message that was being sent moments ago gets this long to arrive before it is looked for. Its sender is gone, so
-/// the request is at Slack already or never will be.
-const ARRIVAL: std::time::Duration = std::time::Duration::from_secs(2);
+/// A message that is not found this long after sending began did not arrive: a call ends sooner.
+const ARRIVAL: SignedDuration = SignedDuration::from_secs(30);
 /// A page more than this is not looked at: our message was among the newest when it was sent.
 const MOST_PAGES: u32 = 10;
 /// Slack's limits for the text of a header and of a section, in characters.
@@ -63,10 +62,11 @@ impl Slack {
             return Ok(answer);
         }
         let code = answer.get("error").and_then(Value::as_str).unwrap_or("no reason given");
-        Err(PortError::new(
-            format!("Slack refused {method} in channel {}: {code}", self.channel),
-            self.fix(code),
-        ))
+        let what = format!("Slack refused {method} in channel {}: {code}", self.channel);
+        match is_unclear(code) {
+            true => Err(PortError::unclear(what, self.fix(code))),
+            false => Err(PortError::new(what, self.fix(code))),
+        }
     }
 
     fn fix(&self, code: &str) -> String {
@@ -87,42 +87,13 @@ impl Slack {
         }
     }
 
-    fn posted(&self, answer: &Value) -> Option<Posted> {
-        let channel = answer.get("channel").and_then(Value::as_str).unwrap_or(&self.channel).to_owned();
-        Some(Posted { channel, id: answer.get("ts")?.as_str()?.to_owned() })
-    }
-}
-
-#[async_trait]
-impl Notifier for Slack {
-    async fn post(&self, key: &str, note: &Note, parent: Option<&Posted>) -> Result<Posted, PortError> {
-        let mut body = dressed(key, note);
-        body["channel"] = json!(self.channel);
-        body["unfurl_links"] = json!(false);
-        if let Some(parent) = parent {
-            body["thread_ts"] = json!(parent.id);
-            body["reply_broadcast"] = json!(note.kind == NoteKind::Halt);
-        }
-        let answer = self.write("chat.postMessage", body).await?;
-        self.posted(&answer).ok_or_else(|| {
-            PortError::unclear("Slack accepted a message and told no ts for it", "look into the channel")
-        })
-    }
-
-    async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError> {
-        let mut body = dressed(key, note);
-        body["channel"] = json!(posted.channel);
-        body["ts"] = json!(posted.id);
-        self.write("chat.update", body).await.map(drop)
-    }
-
-    async fn find(
+    /// Looks for a message by its key: in a thread, or in the channel.
+    async fn look(
         &self,
         key: &str,
         parent: Option<&Posted>,
         since: Timestamp,
     ) -> Result<Option<Posted>, PortError> {
-        tokio::time::sleep(ARRIVAL).await;
         let oldest = since.checked_sub(LOOK_BACK).unwrap_or(since).as_second();
         let (method, thread) = match parent {
             Some(parent) => ("conversations.replies", format!("&ts={}", parent.id)),
@@ -147,6 +118,77 @@ impl Notifier for Slack {
         }
         Ok(None)
     }
+
+    fn posted(&self, answer: &Value) -> Option<Posted> {
+        let channel = answer.get("channel").and_then(Value::as_str).unwrap_or(&self.channel).to_owned();
+        Some(Posted { channel, id: answer.get("ts")?.as_str()?.to_owned() })
+    }
+}
+
+#[async_trait]
+impl Notifier for Slack {
+    async fn post(&self, key: &str, note: &Note, parent: Option<&Posted>) -> Result<Posted, PortError> {
+        let mut body = dressed(key, note);
+        body["channel"] = json!(self.channel);
+        body["unfurl_links"] = json!(false);
+        if let Some(parent) = parent {
+            body["thread_ts"] = json!(parent.id);
+            body["reply_broadcast"] = json!(note.kind == NoteKind::Halt);
+        }
+        let answer = match self.write("chat.postMessage", body.clone()).await {
+            // A person deleted what this is a reply to: it stands alone then.
+            Err(error) if parent.is_some() && error.what.contains("thread_not_found") => {
+                body["thread_ts"] = Value::Null;
+                body["reply_broadcast"] = Value::Null;
+                self.write("chat.postMessage", without_nulls(body)).await?
+            }
+            outcome => outcome?,
+        };
+        self.posted(&answer).ok_or_else(|| {
+            PortError::unclear("Slack accepted a message and told no ts for it", "look into the channel")
+        })
+    }
+
+    async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError> {
+        let mut body = dressed(key, note);
+        body["channel"] = json!(posted.channel);
+        body["ts"] = json!(posted.id);
+        match self.write("chat.update", body).await {
+            // A person deleted it: there is nothing to edit, and no need to say it again.
+            Err(error) if error.what.contains("message_not_found") => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    async fn find(
+        &self,
+        key: &str,
+        parent: Option<&Posted>,
+        since: Timestamp,
+        age: SignedDuration,
+    ) -> Result<Option<Posted>, PortError> {
+        let found = self.look(key, parent, since).await?;
+        let rest = ARRIVAL.checked_sub(age).and_then(|rest| std::time::Duration::try_from(rest).ok());
+        match (found, rest) {
+            (None, Some(rest)) => {
+                tokio::time::sleep(rest).await;
+                self.look(key, parent, since).await
+            }
+            (found, _) => Ok(found),
+        }
+    }
+}
+
+/// Refusals after which the message may be there all the same.
+fn is_unclear(code: &str) -> bool {
+    matches!(code, "internal_error" | "fatal_error" | "request_timeout" | "service_unavailable")
+}
+
+fn without_nulls(mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    body
 }
 
 fn has_key(message: &Value, key: &str) -> bool {

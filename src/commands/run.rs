@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures_util::StreamExt as _;
 
@@ -11,6 +12,7 @@ use crate::adapters::clock::{FixedClock, SystemClock};
 use crate::adapters::environment;
 use crate::cli::{Common, FailOn, Output, Run};
 use crate::domain::judge::Decision;
+use crate::domain::verdict::Reason;
 use crate::exit::{Ended, Exit};
 use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::{AppReport, AppWorld, JobId};
@@ -21,18 +23,8 @@ use crate::world::{self, Acting, World};
 /// Apps that are worked on at once: enough to hide the services' own time, few enough for their rate limits.
 const APPS_AT_ONCE: usize = 16;
 
-/// What a run came to.
-struct Outcome {
-    reports: Vec<AppReport>,
-    /// Another run was active for some app.
-    busy: Busy,
-}
-
-#[derive(PartialEq, Eq)]
-enum Busy {
-    Yes,
-    No,
-}
+/// The reports of the apps that are done, by their place in the configuration.
+type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
 
 /// Runs a job.
 ///
@@ -42,13 +34,33 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
     let loaded = world::load(common.config.as_deref())?;
     let world = loaded.world(&common.apps, acting)?;
+    if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
+        return Err(Ended::usage(
+            "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",
+        ));
+    }
     let clock: Box<dyn Clock> = match args.now {
         Some(now) => Box::new(FixedClock(now)),
         None => Box::new(SystemClock),
     };
-    let outcome = within(args, all_apps(args.job, &world, clock.as_ref(), acting)).await?;
-    show(args, common.output, &outcome.reports);
-    Ok(exit(&args.fail_on, &outcome))
+    let done = Mutex::new(Vec::new());
+    let ended = within(args, all_apps(args.job, &world, clock.as_ref(), acting, &done)).await;
+    let reports = in_order(&world, done.into_inner().unwrap_or_else(PoisonError::into_inner));
+    show(args, common.output, &reports);
+    ended?;
+    Ok(exit(&args.fail_on, &reports))
+}
+
+/// The reports in the order of the configuration, with one for each app that the run did not get to.
+fn in_order(world: &World, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppReport> {
+    for (index, app) in world.apps.iter().enumerate() {
+        if done.iter().all(|(finished, _)| *finished != index) {
+            let problem = "the run was ended before this app was done; the next run goes on".to_owned();
+            done.push((index, vec![AppReport::failed(app, problem)]));
+        }
+    }
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().flat_map(|(_, reports)| reports).collect()
 }
 
 /// Ends the work at the deadline or a signal. Whatever was written down by then, the next run goes on with.
@@ -85,40 +97,40 @@ pub(super) async fn terminated() {
     std::future::pending().await
 }
 
-async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting) -> Outcome {
+/// Works on every app, and puts the reports of each where they outlive an end from outside.
+async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, done: &Reports) {
     let JobId::ReleaseMonitor = job;
     let monitor = ReleaseMonitor { state: &world.state, clock, holder: holder() };
     let monitor = &monitor;
-    let per_app = futures_util::stream::iter(&world.apps).map(|app| async move {
+    let apps = futures_util::stream::iter(world.apps.iter().enumerate());
+    apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {
         let outcome = match acting {
             Acting::Live => monitor.run(app).await,
             Acting::DryRun => monitor.dry_run(app).await,
         };
-        reported(app, outcome)
-    });
-    let done: Vec<(Vec<AppReport>, Busy)> = per_app.buffered(APPS_AT_ONCE).collect().await;
-    let busy = if done.iter().any(|(_, busy)| *busy == Busy::Yes) { Busy::Yes } else { Busy::No };
-    Outcome { reports: done.into_iter().flat_map(|(reports, _)| reports).collect(), busy }
+        let reports = outcome.unwrap_or_else(|error| vec![not_done(app, &error)]);
+        done.lock().unwrap_or_else(PoisonError::into_inner).push((index, reports));
+    })
+    .await;
 }
 
 /// One app's trouble is reported and leaves the others alone.
-fn reported(app: &AppWorld, outcome: Result<Vec<AppReport>, StateError>) -> (Vec<AppReport>, Busy) {
-    match outcome {
-        Ok(reports) => (reports, Busy::No),
-        Err(error @ (StateError::Busy { .. } | StateError::LostLease { .. })) => {
-            let report =
-                AppReport { problems: vec![error.to_string()], ..AppReport::nothing_rolling_out(app) };
-            (vec![report], Busy::Yes)
+fn not_done(app: &AppWorld, error: &StateError) -> AppReport {
+    let report = AppReport::failed(app, error.to_string());
+    match error {
+        StateError::Busy { .. } | StateError::LostLease { .. } => {
+            AppReport { decision: Decision::None, reason: Reason::AnotherRun, ..report }
         }
-        Err(error @ StateError::Failed(_)) => (vec![AppReport::failed(app, error.to_string())], Busy::No),
+        StateError::Failed(_) => report,
     }
 }
 
 /// `PROCESS/RUN`: the process, so that a state store can tell a dead one, and this run.
 #[must_use]
 pub fn holder() -> String {
-    let process = std::process::id();
-    format!("pid-{process}/{}", random_word())
+    // Not the process id: in a container the next run has the same one.
+    static PROCESS: OnceLock<String> = OnceLock::new();
+    format!("{}/{}", PROCESS.get_or_init(random_word), random_word())
 }
 
 fn random_word() -> String {
@@ -162,16 +174,18 @@ fn append(variable: &str, text: &str) {
     }
 }
 
-fn exit(fail_on: &[FailOn], outcome: &Outcome) -> Exit {
-    let reports = &outcome.reports;
-    if outcome.busy == Busy::Yes {
-        return Exit::Busy;
-    }
-    if !reports.is_empty() && reports.iter().all(|report| report.decision == Decision::Error) {
+/// Failures come first, so that a busy app can't hide them.
+fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
+    let is_busy = |report: &&AppReport| report.reason == Reason::AnotherRun;
+    let left: Vec<&AppReport> = reports.iter().filter(|report| !is_busy(report)).collect();
+    if !left.is_empty() && left.iter().all(|report| report.decision == Decision::Error) {
         return Exit::Failed;
     }
-    if reports.iter().any(|report| report.decision == Decision::Error || !report.problems.is_empty()) {
+    if left.iter().any(|report| report.decision == Decision::Error || !report.problems.is_empty()) {
         return Exit::Partial;
+    }
+    if left.len() < reports.len() {
+        return Exit::Busy;
     }
     fail_on.iter().find_map(|asked| asked_for(*asked, reports)).unwrap_or(Exit::Success)
 }

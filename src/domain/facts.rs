@@ -148,14 +148,23 @@ impl Facts {
         rollout_day(self.cycle_start, now, &policy.zone)
     }
 
+    /// Whether the table of the denominator is not there: no rate may be formed.
+    #[must_use]
+    pub fn lacks_sessions(&self) -> bool {
+        self.lacks(Side::Sessions)
+    }
+
+    fn lacks(&self, side: Side) -> bool {
+        self.data.absent.iter().any(|table| table.side == side)
+    }
+
     /// Why the data may not support a permissive action, worst first; `None` where it is complete and fresh.
     #[must_use]
     pub fn data_problem(&self, policy: &Policy, now: Timestamp) -> Option<Reason> {
-        let absent = |side| self.data.absent.iter().any(|table| table.side == side);
         let since = |instant: Option<Timestamp>| now.duration_since(instant.unwrap_or(self.cycle_start));
         let problems = [
-            (absent(Side::Sessions), Reason::SessionsTableMissing),
-            (absent(Side::Crashes), Reason::CrashTableMissing),
+            (self.lacks(Side::Sessions), Reason::SessionsTableMissing),
+            (self.lacks(Side::Crashes), Reason::CrashTableMissing),
             (self.fresh().sessions == 0, Reason::NoSessions),
             (!self.data.missing_days.is_empty(), Reason::DaysMissing),
             (since(self.data.newest_session_at) > policy.data.max_age, Reason::SessionsStale),

@@ -1,6 +1,6 @@
 //! The judge: facts, policy and time in, a judgement out. Pure, so the same input gives the same judgement forever.
 //!
-//! Precedence, written once: counts that cannot be true refuse everything; then the strongest verdict of a halt or a
+//! Precedence, written once: counts that cannot be true, or a missing table of sessions, refuse everything; then the strongest verdict of a halt or a
 //! warning; then data that is missing or stale; then a fast-track; then hold, then go on. So a halt needs no
 //! freshness, and nothing permissive can come of doubtful data.
 
@@ -132,6 +132,9 @@ fn decide(
     if facts.fresh().sample().is_err() {
         return (Decision::Error, Reason::MoreCrashesThanSessions, None);
     }
+    if facts.lacks_sessions() {
+        return (Decision::InsufficientData, Reason::SessionsTableMissing, None);
+    }
     let strongest = strongest(rules);
     let of_rule = |outcome: &RuleOutcome, decision| {
         (decision, outcome.ruling.evidence.reason, Some(outcome.rule.clone()))
@@ -173,6 +176,7 @@ fn action(decision: Decision, status: RolloutStatus) -> Option<Action> {
 }
 
 fn used_up_the_check(outcome: &RuleOutcome) -> bool {
-    outcome.rule == crash_free_sessions_fast_track::ID
+    outcome.mode == Mode::Enforce
+        && outcome.rule == crash_free_sessions_fast_track::ID
         && crash_free_sessions_fast_track::used_up(&outcome.ruling)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
 use super::judge::{Judgement, RuleOutcome};
+use super::policy::Mode;
 use super::rate::Rate;
 use super::release::{Action, ReleaseId};
 use super::verdict::{Evidence, Reason, Verdict};
@@ -26,6 +27,8 @@ pub enum NoteKind {
     BudgetAlert,
     /// Somebody else changed the release before the program could.
     Superseded,
+    /// The release must be halted and the store does not do it.
+    HaltFailed,
 }
 
 impl NoteKind {
@@ -36,6 +39,7 @@ impl NoteKind {
             Self::FastTrack => ("⏩", "FAST-TRACKED"),
             Self::BudgetAlert => ("ℹ️", "BUDGET ALERT"),
             Self::Superseded => ("✋", "LEFT ALONE"),
+            Self::HaltFailed => ("🚨", "HALT FAILED"),
         }
     }
 }
@@ -104,7 +108,9 @@ pub fn acted(record: &Record, action: Action) -> Note {
 /// The alert that much of the error budget is used.
 #[must_use]
 pub fn budget_alert(record: &Record) -> Option<Note> {
-    let alert = record.judgement.rules.iter().find(|o| o.ruling.evidence.reason == Reason::BudgetAlert)?;
+    let alert = record.judgement.rules.iter().find(|o| {
+        o.ruling.evidence.reason == Reason::BudgetAlert && matches!(o.mode, Mode::Enforce | Mode::Warn)
+    })?;
     let share = record.policy.rules.crash_free_sessions_warning.alert_budget_fraction * PERCENT;
     Some(Note {
         kind: NoteKind::BudgetAlert,
@@ -138,6 +144,22 @@ pub fn superseded(id: &ReleaseId, version: &str, action: Action, found: &str) ->
         lines: vec![format!("The evidence asked for a {wanted}, but {found}. Nothing was changed.")],
         next: next.to_owned(),
         topic: found.to_owned(),
+    }
+}
+
+/// What people are told where a halt is needed and could not be made.
+#[must_use]
+pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note {
+    let (symbol, word) = NoteKind::HaltFailed.symbol_and_word();
+    Note {
+        kind: NoteKind::HaltFailed,
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): it is still being offered",
+            id.platform, id.app
+        ),
+        lines: vec![what.to_owned()],
+        next: format!("Halt it in the store's console now. Every run tries again. To let it: {fix}."),
+        topic: String::new(),
     }
 }
 

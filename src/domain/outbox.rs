@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::decision::Record;
 use super::keys;
 use super::message::{self, Note, NoteKind};
-use super::release::{Action, ReleaseId, ReleaseState};
+use super::release::{Action, Intent, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 
 /// How far a message has come.
@@ -24,6 +24,8 @@ pub enum Delivery {
     Sending,
     /// Is in the channel.
     Sent,
+    /// Was never sent, because what it tells of did not come about.
+    Withdrawn,
 }
 
 /// Where a message is.
@@ -50,6 +52,8 @@ pub struct Message {
     pub delivery: Delivery,
     /// When sending was first tried; looking up starts a little earlier.
     pub first_attempt_at: Option<Timestamp>,
+    /// The message under which it was first sent, to look for it there.
+    pub under: Option<Posted>,
     /// Where it is.
     pub posted: Option<Posted>,
     /// When it was written down; the outbox is drained in this order.
@@ -79,11 +83,39 @@ pub fn messages(record: &Record, state: &ReleaseState, known: &[Message]) -> Vec
         .collect()
 }
 
-/// The message that tells that an intent was overtaken, in the place of the one that waited for it.
+/// The message that tells that an intent was overtaken.
 #[must_use]
-pub fn superseded(waiting: Message, action: Action, version: &str, found: &str) -> Message {
-    let note = message::superseded(&waiting.release, version, action, found);
-    Message { note, delivery: Delivery::Pending, ..waiting }
+pub fn superseded(
+    state: &ReleaseState,
+    intent: &Intent,
+    found: &str,
+    known: &[Message],
+    now: Timestamp,
+) -> Message {
+    let note = message::superseded(&state.id, state.version.as_str(), intent.action, found);
+    let key = keys::key("superseded", &[&intent.key, intent.decision.as_str()]);
+    new(key, note, Delivery::Pending, now, state, known)
+}
+
+/// The message that tells that a halt could not be made; none where it was told already.
+#[must_use]
+pub fn halt_failed(
+    state: &ReleaseState,
+    error: &PortProblem<'_>,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    let note = message::halt_failed(&state.id, state.version.as_str(), error.what, error.fix);
+    merged(note, Delivery::Pending, now, state, known)
+}
+
+/// What went wrong and what to do about it, in the words of the store's adapter.
+#[derive(Debug, Clone, Copy)]
+pub struct PortProblem<'a> {
+    /// What went wrong.
+    pub what: &'a str,
+    /// What to do about it.
+    pub fix: &'a str,
 }
 
 /// The key of the message of a kind about one generation of a release.
@@ -95,6 +127,7 @@ pub fn message_key(kind: NoteKind, state: &ReleaseState) -> String {
         NoteKind::FastTrack => "fasttrack",
         NoteKind::BudgetAlert => "budget",
         NoteKind::Superseded => "superseded",
+        NoteKind::HaltFailed => "haltfailed",
     };
     release_key(kind, state)
 }
@@ -129,17 +162,33 @@ fn merged(
                 ..known.clone()
             })
         }
+        // What was not said yet is said with the newest numbers.
+        Some(known) if matches!(known.delivery, Delivery::Waiting | Delivery::Withdrawn) => {
+            Some(Message { note, delivery, written_at: now, ..known.clone() })
+        }
         Some(_) => None,
-        None => Some(Message {
-            parent: thread(note.kind, known),
-            release: state.id.clone(),
-            delivery,
-            first_attempt_at: None,
-            posted: None,
-            written_at: now,
-            key,
-            note,
-        }),
+        None => Some(new(key, note, delivery, now, state, known)),
+    }
+}
+
+fn new(
+    key: String,
+    note: Note,
+    delivery: Delivery,
+    now: Timestamp,
+    state: &ReleaseState,
+    known: &[Message],
+) -> Message {
+    Message {
+        parent: thread(note.kind, known),
+        release: state.id.clone(),
+        delivery,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: now,
+        key,
+        note,
     }
 }
 
@@ -150,7 +199,8 @@ fn thread(kind: NoteKind, known: &[Message]) -> Option<String> {
         return None;
     }
     let is_no_warning = |message: &&Message| message.note.kind != NoteKind::Warning;
-    let roots = known.iter().filter(|message| message.parent.is_none());
+    let roots =
+        known.iter().filter(|message| message.parent.is_none() && message.delivery != Delivery::Withdrawn);
     roots
         .min_by_key(|message| (is_no_warning(message), message.written_at))
         .map(|message| message.key.clone())

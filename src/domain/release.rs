@@ -164,6 +164,21 @@ impl ReleaseState {
         }
     }
 
+    /// Whether a halt was decided and is not there yet. Nothing else is judged meanwhile.
+    #[must_use]
+    pub fn waits_for_a_halt(&self) -> bool {
+        self.open_intent().is_some_and(|intent| intent.action == Action::Halt)
+    }
+
+    /// Takes back a fast-track that was decided and is not there yet: what raises exposure is never done on evidence
+    /// of an earlier run. The check may be made again.
+    pub fn withdraw_fast_track(&mut self) {
+        if self.open_intent().is_some_and(|intent| intent.action == Action::FastTrack) {
+            self.intent = None;
+            self.fast_track_checked_at = None;
+        }
+    }
+
     /// The intent that a killed run may have left half done.
     #[must_use]
     pub fn open_intent(&self) -> Option<&Intent> {

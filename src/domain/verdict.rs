@@ -93,6 +93,8 @@ reasons! {
     SessionsStale = "sessions-stale",
     /// No crash report of any version for so long that the export has probably stopped.
     CrashExportSilent = "crash-export-silent",
+    /// No crash report of any version is as new as the mature counts: late crashes may be missing.
+    CrashesLag = "crashes-lag",
     /// It is not yet day two, or 24 hours have not passed.
     BeforeDayTwo = "before-day-two",
     /// The one fast-track check of this cycle has been made.
@@ -101,6 +103,8 @@ reasons! {
     NotProven = "not-proven",
     /// No release is rolling out.
     NothingRollingOut = "nothing-rolling-out",
+    /// Another run is active for the app.
+    AnotherRun = "another-run",
     /// The store or the warehouse could not be asked.
     CouldNotComplete = "could-not-complete",
 }

@@ -28,7 +28,6 @@ fn request(from: &str, to: &str) -> MetricRequest {
         mature_to: at(to),
         builds: vec![BuildNumber::new("200").unwrap()],
         version: VersionName::new("2.0").unwrap(),
-        newest_session_at: None,
     }
 }
 

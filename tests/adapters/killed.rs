@@ -11,9 +11,13 @@ use crate::town::{Apps, Events, Reached, Town};
 const MOST_REQUESTS: u32 = 60;
 
 async fn killed_everywhere(apps: Apps, service: Service, kind: fn() -> FaultKind) {
+    killed_with(apps, Events::Bad, service, kind, "HALTED").await;
+}
+
+async fn killed_with(apps: Apps, events: Events, service: Service, kind: fn() -> FaultKind, word: &str) {
     let mut killed = 0;
     for passed in 0..MOST_REQUESTS {
-        let town = Town::new(apps, Events::Bad).await;
+        let town = Town::new(apps, events).await;
         let reached = town.kill_at(Fault::new(service, kind()).after(passed)).await;
         if reached == Reached::No {
             break;
@@ -22,9 +26,9 @@ async fn killed_everywhere(apps: Apps, service: Service, kind: fn() -> FaultKind
         let ran = town.monitor(&[]).await;
         let place = format!("killed at request {} to {service:?}: {}", passed + 1, ran.stderr());
         assert_eq!(ran.code(), 0, "{place}");
-        assert_eq!(town.store_status(), town.halted_status(), "{place}");
-        let halts = town.messages().iter().filter(|text| text.contains("HALTED")).count();
-        assert_eq!((halts, town.messages().len()), (1, 1), "{place}: {:?}", town.messages());
+        assert_eq!(town.store_status(), town.status_after(events), "{place}");
+        let told = town.messages().iter().filter(|text| text.contains(word)).count();
+        assert_eq!((told, town.messages().len()), (1, 1), "{place}: {:?}", town.messages());
         town.monitor(&[]).await;
         assert_eq!(town.messages().len(), 1, "{place}: a third run said more");
         town.sandbox.shutdown().await;
@@ -50,6 +54,18 @@ async fn app_store_connect_before_the_effect() {
 #[tokio::test]
 async fn app_store_connect_after_the_effect() {
     killed_everywhere(Apps::Ios, Service::AppStoreConnect, || FaultKind::HangAfter).await;
+}
+
+#[tokio::test]
+async fn a_fast_track_before_the_effect() {
+    let (apps, service) = (Apps::Android, Service::GooglePlay);
+    killed_with(apps, Events::Good, service, || FaultKind::Hang, "FAST-TRACKED").await;
+}
+
+#[tokio::test]
+async fn a_fast_track_after_the_effect() {
+    let (apps, service) = (Apps::Android, Service::GooglePlay);
+    killed_with(apps, Events::Good, service, || FaultKind::HangAfter, "FAST-TRACKED").await;
 }
 
 #[tokio::test]

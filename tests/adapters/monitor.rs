@@ -136,11 +136,104 @@ async fn a_halt_that_the_store_refuses_is_tried_again_by_the_next_run() {
     let result = ran.result();
     assert_eq!((&result["decision"], &result["acted"]), (&json!("halt"), &json!(false)));
     assert!(result["problems"][0].as_str().unwrap().contains("Users and permissions"), "{result:#}");
-    assert!(town.messages().is_empty(), "nobody is told of a halt that the store does not show");
+    assert_eq!(town.messages().len(), 1, "{:?}", town.messages());
+    assert!(
+        town.messages()[0].starts_with("🚨 HALT FAILED"),
+        "nobody is told of a halt that the store does not show"
+    );
 
     let again = town.monitor(&[]).await;
     assert_eq!((again.code(), again.result()["acted"].clone()), (0, json!(true)), "{}", again.stderr());
-    assert_eq!((town.store_status().as_str(), town.messages().len()), ("halted", 1));
+    assert_eq!((town.store_status().as_str(), town.messages().len()), ("halted", 2));
+    assert!(town.messages()[1].starts_with("🛑 HALTED"), "{:?}", town.messages());
+}
+
+#[tokio::test]
+async fn a_fast_track_that_could_not_be_made_is_judged_again_on_new_evidence() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    let refused = FaultKind::Status(CannedReply::status(403));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, refused).on("PUT", "/tracks/"));
+    assert_eq!(town.monitor(&[]).await.code(), 3);
+    assert_eq!(town.store_status(), "inProgress");
+
+    let more: Vec<_> =
+        (0..40).map(|n| crate::support::crash(&format!("late{n}"), "2026-11-18T09:00:00Z")).collect();
+    town.fixture.import(crate::support::CRASHES, &more);
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.result()["decision"], "halt", "the old evidence must not release it: {}", ran.stderr());
+    assert_eq!(town.store_status(), "halted");
+    assert_eq!(town.messages().len(), 1, "{:?}", town.messages());
+}
+
+#[tokio::test]
+async fn a_table_of_sessions_that_vanishes_halts_nothing() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    let warehouse = rusqlite::Connection::open(town.path("warehouse.sqlite")).unwrap();
+    warehouse.execute_batch(&format!("DROP TABLE `{}`", crate::support::SESSIONS)).unwrap();
+    let more: Vec<_> =
+        (0..60).map(|n| crate::support::crash(&format!("more{n}"), "2026-11-18T11:00:00Z")).collect();
+    town.fixture.import(crate::support::CRASHES, &more);
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.result()["decision"], "insufficient-data", "{}", ran.stderr());
+    assert_eq!(town.store_status(), "inProgress");
+}
+
+#[tokio::test]
+async fn a_release_that_was_drafted_before_starts_when_it_rolls_out() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    let release = |status: &str| {
+        let mut release = json!({"name": "2.0", "versionCodes": ["200"], "status": status});
+        if status == "inProgress" {
+            release["userFraction"] = json!(0.15);
+        }
+        vec![json!({"name": "1.9", "versionCodes": ["100"], "status": "completed"}), release]
+    };
+    let model = town.sandbox.model();
+    model.console_change("com.example.app", "production", release("draft")).unwrap();
+    let on_monday = ["run", "release-monitor", "--now", "2026-11-16T06:00:00Z", "--output", "json"];
+    assert_eq!(town.finish(&on_monday).await.result()["decision"], "none");
+    model.console_change("com.example.app", "production", release("inProgress")).unwrap();
+    let an_hour_in = ["run", "release-monitor", "--now", "2026-11-16T09:00:00Z", "--output", "json"];
+    let ran = town.finish(&an_hour_in).await;
+    let check = ran.result()["rules"][1]["evidence"]["reason"].clone();
+    assert_eq!(check, "before-day-two", "{}", ran.stdout());
+}
+
+#[tokio::test]
+async fn late_crashes_of_closed_days_are_read_again_once_a_day() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    let crashed = |ran: &crate::town::Ran| ran.result()["crashed_sessions"].as_u64().unwrap();
+    assert_eq!(crashed(&town.monitor(&[]).await), 5);
+    town.fixture.import(crate::support::CRASHES, &[crate::support::crash("late", "2026-11-16T10:00:00Z")]);
+    assert_eq!(crashed(&town.monitor(&[]).await), 5, "Monday is closed and settled for today");
+    town.fixture.import(crate::support::SESSIONS, &[crate::support::session("new", "2026-11-19T00:30:00Z")]);
+    let tomorrow = ["run", "release-monitor", "--now", "2026-11-19T01:00:00Z", "--output", "json"];
+    assert_eq!(crashed(&town.finish(&tomorrow).await), 6);
+}
+
+#[tokio::test]
+async fn a_lookup_that_fails_never_leads_to_a_second_message() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    town.kill_at(Fault::new(Service::Slack, FaultKind::HangAfter)).await;
+    assert_eq!(town.messages().len(), 1);
+    let refused = FaultKind::Status(CannedReply::status(429).with_header("Retry-After", "3600"));
+    town.sandbox.model().add_fault(Fault::new(Service::Slack, refused).on("GET", "conversations"));
+    assert_eq!(town.monitor(&[]).await.code(), 3);
+    assert_eq!(town.monitor(&[]).await.code(), 0);
+    assert_eq!(town.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn another_instant_than_now_is_never_acted_on_in_a_real_store() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let text = town.configuration();
+    let real: String =
+        text.lines().filter(|line| !line.starts_with("google_play = ")).map(|l| format!("{l}\n")).collect();
+    std::fs::write(town.path("tidegate.toml"), real).unwrap();
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.code(), 2);
+    assert!(ran.stderr().contains("--dry-run"), "{}", ran.stderr());
 }
 
 #[tokio::test]
@@ -179,8 +272,8 @@ async fn a_person_who_completes_it_first_wins() {
     let ran = town.monitor(&[]).await;
     assert_eq!(ran.code(), 0, "{}", ran.stderr());
     assert_eq!(town.store_status(), "completed");
-    assert_eq!(town.messages().len(), 1);
-    assert!(town.messages()[0].contains("LEFT ALONE"), "{:?}", town.messages());
+    assert_eq!(town.messages().len(), 2, "{:?}", town.messages());
+    assert!(town.messages()[1].contains("LEFT ALONE"), "{:?}", town.messages());
 }
 
 #[tokio::test]

@@ -149,9 +149,18 @@ impl Town {
     }
 
     pub fn halted_status(&self) -> &'static str {
-        match self.apps {
-            Apps::Android => "halted",
-            Apps::Ios => "PAUSED",
+        self.status_after(Events::Bad)
+    }
+
+    /// What the store must show in the end.
+    pub fn status_after(&self, events: Events) -> &'static str {
+        match (self.apps, events) {
+            (Apps::Android, Events::Bad) => "halted",
+            (Apps::Ios, Events::Bad) => "PAUSED",
+            (Apps::Android, Events::Good) => "completed",
+            (Apps::Ios, Events::Good) => "COMPLETE",
+            (Apps::Android, Events::Doubtful) => "inProgress",
+            (Apps::Ios, Events::Doubtful) => "ACTIVE",
         }
     }
 

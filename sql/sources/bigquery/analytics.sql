@@ -2,7 +2,8 @@
 -- Analytics knows no build. A property may hold several apps and platforms, so both are filtered.
 -- Costs: about 95 bytes for every event of the date, whatever the window.
 SELECT
-  CONCAT(user_pseudo_id, '/', CAST(event_timestamp AS STRING)) AS session_id,
+  -- Without consent there is no id: such a session start still is a session of its own.
+  CONCAT(COALESCE(user_pseudo_id, ''), '/', CAST(event_timestamp AS STRING)) AS session_id,
   event_timestamp AS at_us,
   DIV(event_timestamp, 86400000000) AS day,
   app_info.version AS version,

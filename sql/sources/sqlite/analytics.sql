@@ -2,12 +2,13 @@
 -- Analytics knows no build. A property may hold several apps and platforms, so both are filtered.
 -- Costs: the events of the window only (index on event_timestamp).
 SELECT
-  user_pseudo_id || '/' || event_timestamp AS session_id,
+  -- Without consent there is no id: such a session start still is a session of its own.
+  COALESCE(user_pseudo_id, '') || '/' || event_timestamp AS session_id,
   event_timestamp AS at_us,
   event_timestamp / 86400000000 AS day,
-  app_info ->> '$.version' AS version,
+  CAST(app_info ->> '$.version' AS TEXT) AS version,
   NULL AS build,
   user_pseudo_id AS user_id
 FROM `{table}`
 WHERE event_timestamp >= @from_us AND event_timestamp < @to_us
-  AND event_name = 'session_start' AND platform = @platform AND app_info ->> '$.id' = @application_id
+  AND event_name = 'session_start' AND platform = @platform AND CAST(app_info ->> '$.id' AS TEXT) = @application_id

@@ -4,8 +4,8 @@ SELECT
   event_id,
   event_timestamp AS at_us,
   event_timestamp / 86400000000 AS day,
-  application ->> '$.display_version' AS version,
-  application ->> '$.build_version' AS build,
+  CAST(application ->> '$.display_version' AS TEXT) AS version,
+  CAST(application ->> '$.build_version' AS TEXT) AS build,
   CASE WHEN error_type = 'FATAL' THEN 1 ELSE 0 END AS fatal,
   -- A missing process state is not the foreground.
   CASE WHEN error_type = 'ANR' AND process_state = 'FOREGROUND' THEN 1 ELSE 0 END AS foreground_anr,

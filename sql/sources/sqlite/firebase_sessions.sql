@@ -5,8 +5,8 @@ SELECT
   session_id,
   event_timestamp AS at_us,
   event_timestamp / 86400000000 AS day,
-  application ->> '$.display_version' AS version,
-  application ->> '$.build_version' AS build,
+  CAST(application ->> '$.display_version' AS TEXT) AS version,
+  CAST(application ->> '$.build_version' AS TEXT) AS build,
   instance_id AS user_id
 FROM `{table}`
 WHERE event_timestamp >= @from_us AND event_timestamp < @to_us

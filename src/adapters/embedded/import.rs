@@ -133,6 +133,8 @@ fn import_file(
         .map_err(|error| PortError::new(format!("{file}: {error}"), "import into a new warehouse file"))?;
     let lines = open(path)
         .map_err(|error| PortError::new(format!("can't read {file}: {error}"), "check the path"))?;
+    let mut unseen: Vec<&str> = export.expected().to_vec();
+    let mut last = 0;
     for (number, line) in (1u64..).zip(lines.lines()) {
         let refused = |problem: &str| refused(path, number, table, export, problem);
         let line = line.map_err(|error| refused(&format!("the file is cut or damaged: {error}")))?;
@@ -143,9 +145,23 @@ fn import_file(
             .map_err(|error| refused(&format!("not one whole JSON object: {error}")))?;
         insert_row(&mut statement, export, &row).map_err(|problem| refused(&problem))?;
         imported.rows += 1;
+        last = number;
+        unseen.retain(|name| !holds(&row, name));
         note_unknown(export, &row, &mut imported.columns_left_out);
     }
-    Ok(())
+    match unseen.first().filter(|_| last > 0) {
+        Some(name) => Err(refused(path, last, table, export, &format!("no row of the file holds {name}"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a row has `column` or `column.field`.
+fn holds(row: &Map<String, Value>, name: &str) -> bool {
+    let value = match name.split_once('.') {
+        Some((column, field)) => row.get(column).and_then(|record| record.get(field)),
+        None => row.get(name),
+    };
+    value.is_some_and(|value| !value.is_null())
 }
 
 fn note_unknown(export: Export, row: &Map<String, Value>, left_out: &mut BTreeSet<String>) {

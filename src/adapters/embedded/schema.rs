@@ -86,15 +86,32 @@ impl Export {
         match self {
             Self::Crashlytics => {
                 "event_timestamp, event_id, error_type, process_state, firebase_session_id, installation_uuid, \
-                 application ->> '$.display_version', application ->> '$.build_version'"
+                 CAST(application ->> '$.display_version' AS TEXT), CAST(application ->> '$.build_version' AS TEXT)"
             }
             Self::FirebaseSessions => {
                 "event_timestamp, event_type, crashlytics_data_collection_enabled, session_id, instance_id, \
-                 application ->> '$.display_version', application ->> '$.build_version'"
+                 CAST(application ->> '$.display_version' AS TEXT), CAST(application ->> '$.build_version' AS TEXT)"
             }
             Self::Analytics => {
-                "event_timestamp, event_name, platform, user_pseudo_id, app_info ->> '$.id', app_info ->> '$.version'"
+                "event_timestamp, event_name, platform, user_pseudo_id, CAST(app_info ->> '$.id' AS TEXT), CAST(app_info ->> '$.version' AS TEXT)"
             }
+        }
+    }
+
+    /// What the sources read and a single row may lack, but not every row of a file: `column` or `column.field`.
+    #[must_use]
+    pub fn expected(self) -> &'static [&'static str] {
+        match self {
+            Self::Crashlytics => &[
+                "process_state",
+                "installation_uuid",
+                "application.display_version",
+                "application.build_version",
+            ],
+            Self::FirebaseSessions => {
+                &["instance_id", "application.display_version", "application.build_version"]
+            }
+            Self::Analytics => &["user_pseudo_id", "app_info.id", "app_info.version"],
         }
     }
 

@@ -50,7 +50,13 @@ fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
     if early {
         return Some(Reason::BeforeDayTwo);
     }
-    facts.data_problem(policy, now)
+    facts.data_problem(policy, now).or_else(|| crashes_lag(facts, policy, now))
+}
+
+/// The mature counts end some hours ago; a crash export that ends before that would make them look too good.
+fn crashes_lag(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
+    let newest = facts.data.newest_crash_at.unwrap_or(facts.cycle_start);
+    (now.duration_since(newest) > policy.data.maturity).then_some(Reason::CrashesLag)
 }
 
 fn check(facts: &Facts, policy: &Policy) -> (Verdict, Reason) {

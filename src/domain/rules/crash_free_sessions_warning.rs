@@ -53,7 +53,12 @@ pub fn danger(sample: Sample, crash_rate: f64, policy: &Policy, when: WarnWhen) 
         }
         WarnWhen::Straddle => {
             let bounds = policy.slo.method.bounds(sample, policy.slo.confidence);
-            (bounds.lower < crash_rate && crash_rate < bounds.upper).then_some(Reason::ObjectiveBetweenBounds)
+            match (bounds.lower < crash_rate, crash_rate < bounds.upper) {
+                (true, true) => Some(Reason::ObjectiveBetweenBounds),
+                // Beyond the bounds it is worse, not better; the halt may be off, or ask for more crashes.
+                (false, _) => Some(Reason::UpperBoundBelowObjective),
+                (true, false) => None,
+            }
         }
     }
 }

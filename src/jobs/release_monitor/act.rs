@@ -6,7 +6,7 @@
 use super::super::{Acted, AppReport, AppWorld};
 use super::{ReleaseMonitor, conclude};
 use crate::domain::message::NoteKind;
-use crate::domain::outbox::{Delivery, Message, message_key, superseded};
+use crate::domain::outbox::{self, Delivery, Message, PortProblem, message_key};
 use crate::domain::release::{Action, Intent, IntentStatus, Release, ReleaseState};
 use crate::domain::rollout::{NextStep, next_step};
 use crate::ports::{Effect, Lease, PortError, StateError, Write};
@@ -42,18 +42,48 @@ pub async fn carry_out(
         }
         Outcome::Superseded(found) => {
             conclude(report, Acted::No, None);
-            job.state.commit(lease, overtaken(state, intent, &found, messages)).await
+            job.state.commit(lease, overtaken(job, state, intent, &found, messages)).await
         }
         Outcome::Failed(error) => {
+            let told = failed(job, &state, &intent, &error, messages);
             conclude(report, Acted::No, Some(error.to_string()));
-            Ok(())
+            if told.is_empty() { Ok(()) } else { job.state.commit(lease, told).await }
         }
     }
 }
 
+/// What became of an intent of an earlier run.
+#[derive(PartialEq, Eq)]
+pub enum Resumed {
+    /// It was carried out or overtaken, or could not be done; the report says which.
+    Reported,
+    /// It is left to be judged again.
+    Left,
+}
+
+/// Goes on with the open intent of an earlier run. A halt is made. A fast-track is only noted where the store shows it
+/// already, or where a person was faster: it is never made on evidence of an earlier run.
+pub async fn resume(
+    job: &ReleaseMonitor<'_>,
+    world: &AppWorld,
+    lease: &Lease,
+    state: ReleaseState,
+    messages: &[Message],
+    report: &mut AppReport,
+) -> Result<Resumed, StateError> {
+    if !state.waits_for_a_halt() {
+        let live = look(world, &state.id.key).await;
+        if live.map_or(true, |live| next_step(Action::FastTrack, live.as_ref()) == NextStep::Mutate) {
+            return Ok(Resumed::Left);
+        }
+    }
+    carry_out(job, world, lease, state, messages, report).await?;
+    Ok(Resumed::Reported)
+}
+
 /// Brings the store to the target of an action, if a person has not brought it elsewhere.
 async fn reach(world: &AppWorld, lease: &Lease, key: &str, action: Action) -> Outcome {
-    let mut refused = None;
+    let mut last = None;
     for _ in 0..MOST_TRIES {
         let live = match look(world, key).await {
             Ok(live) => live,
@@ -62,22 +92,31 @@ async fn reach(world: &AppWorld, lease: &Lease, key: &str, action: Action) -> Ou
         match (next_step(action, live.as_ref()), live) {
             (NextStep::Supersede(found), _) => return Outcome::Superseded(found),
             (NextStep::Confirm, Some(live)) => return Outcome::Confirmed(live),
-            (NextStep::Mutate, Some(live)) => match refused.take() {
+            (NextStep::Mutate, Some(live)) => match last.filter(is_refusal) {
                 Some(error) => return Outcome::Failed(error),
-                None => refused = refusal(world.target.apply(lease, &live, action).await),
+                None => last = world.target.apply(lease, &live, action).await.err(),
             },
-            (NextStep::Confirm | NextStep::Mutate, None) => break,
+            (NextStep::Confirm | NextStep::Mutate, None) => return Outcome::Failed(not_shown(key, action)),
         }
     }
-    Outcome::Failed(PortError::new(
-        format!("the store took the {} of release {key} and does not show it", action.as_str()),
-        "look at the release in the store's console; the next run tries again",
-    ))
+    // The last try has not been looked at yet.
+    match look(world, key).await.map(|live| live.filter(|live| live.status == action.target())) {
+        Ok(Some(live)) => Outcome::Confirmed(live),
+        Ok(None) => Outcome::Failed(last.unwrap_or_else(|| not_shown(key, action))),
+        Err(error) => Outcome::Failed(error),
+    }
 }
 
-/// A refusal that another try would only repeat. An unclear outcome is none: the look that follows tells.
-fn refusal(outcome: Result<(), PortError>) -> Option<PortError> {
-    outcome.err().filter(|error| error.effect == Effect::None)
+/// A refusal, which another try would only repeat. An unclear outcome is none: the look that follows tells.
+fn is_refusal(error: &PortError) -> bool {
+    error.effect == Effect::None
+}
+
+fn not_shown(key: &str, action: Action) -> PortError {
+    PortError::new(
+        format!("the store took the {} of release {key} and does not show it", action.as_str()),
+        "look at the release in the store's console; the next run tries again",
+    )
 }
 
 async fn look(world: &AppWorld, key: &str) -> Result<Option<Release>, PortError> {
@@ -91,20 +130,43 @@ fn confirmed(mut state: ReleaseState, intent: Intent, live: &Release, messages: 
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.intent = Some(Intent { status: IntentStatus::Confirmed, ..intent });
-    with_message(state, ready)
+    with_messages(state, ready)
 }
 
-fn overtaken(mut state: ReleaseState, intent: Intent, found: &str, messages: &[Message]) -> Vec<Write> {
-    let version = state.version.to_string();
-    let told = waiting(&state, intent.action, messages)
-        .map(|message| superseded(message, intent.action, &version, found));
+/// Somebody was faster: people are told so, and what waited for the effect is not said.
+fn overtaken(
+    job: &ReleaseMonitor<'_>,
+    mut state: ReleaseState,
+    intent: Intent,
+    found: &str,
+    messages: &[Message],
+) -> Vec<Write> {
+    let told = outbox::superseded(&state, &intent, found, messages, job.clock.now());
+    let unsaid = waiting(&state, intent.action, messages);
     state.intent = Some(Intent { status: IntentStatus::Superseded(found.to_owned()), ..intent });
-    with_message(state, told)
+    let unsaid = unsaid.map(|message| Message { delivery: Delivery::Withdrawn, ..message });
+    with_messages(state, unsaid.into_iter().chain([told]))
 }
 
-fn with_message(state: ReleaseState, message: Option<Message>) -> Vec<Write> {
-    let message = message.map(|message| Write::Message(Box::new(message)));
-    std::iter::once(Write::Release(Box::new(state))).chain(message).collect()
+/// A halt that could not be made is told once: a person can do it in the store's console.
+fn failed(
+    job: &ReleaseMonitor<'_>,
+    state: &ReleaseState,
+    intent: &Intent,
+    error: &PortError,
+    messages: &[Message],
+) -> Vec<Write> {
+    if intent.action != Action::Halt {
+        return Vec::new();
+    }
+    let problem = PortProblem { what: &error.what, fix: &error.fix };
+    let told = outbox::halt_failed(state, &problem, messages, job.clock.now());
+    told.map(|message| Write::Message(Box::new(message))).into_iter().collect()
+}
+
+fn with_messages(state: ReleaseState, messages: impl IntoIterator<Item = Message>) -> Vec<Write> {
+    let messages = messages.into_iter().map(|message| Write::Message(Box::new(message)));
+    std::iter::once(Write::Release(Box::new(state))).chain(messages).collect()
 }
 
 /// The message that waits for the effect.

@@ -12,7 +12,8 @@ mod tell;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::observe::Observed;
+use self::act::Resumed;
+use self::observe::{Observed, Provisional};
 use super::{Acted, AppReport, AppWorld};
 use crate::domain::decision::Record;
 use crate::domain::facts::Facts;
@@ -46,11 +47,9 @@ impl ReleaseMonitor<'_> {
         let until = now.checked_add(LEASE).unwrap_or(now);
         let lease = self.state.acquire(&world.id, &self.holder, now, until).await?;
         let reports = self.with_lease(world, &lease, now).await;
-        // A lease that can't be given back ends by itself.
-        let released = self.state.release(&lease).await;
-        let reports = reports?;
-        released?;
-        Ok(reports)
+        // A lease that can't be given back ends by itself; what the run did counts all the same.
+        drop(self.state.release(&lease).await);
+        reports
     }
 
     /// Observes and judges only.
@@ -107,8 +106,10 @@ impl ReleaseMonitor<'_> {
             let Some(decision) = state.open_intent().map(|intent| intent.decision.clone()) else { continue };
             let report = memory.decision(&decision).await?.map(|record| AppReport::of(world, record));
             let mut report = report.unwrap_or_else(|| AppReport::nothing_rolling_out(world));
-            act::carry_out(self, world, lease, state.clone(), &known.messages, &mut report).await?;
-            reports.push(report);
+            let done = act::resume(self, world, lease, state.clone(), &known.messages, &mut report).await?;
+            if done == Resumed::Reported {
+                reports.push(report);
+            }
         }
         Ok(reports)
     }
@@ -124,10 +125,8 @@ impl ReleaseMonitor<'_> {
         let known = memory.app(&world.id).await?;
         let mut reports = Vec::new();
         for release in rolling_out(releases) {
-            let still_open =
-                |state: &&ReleaseState| state.id.key == release.key && state.open_intent().is_some();
-            if known.releases.iter().any(|state| still_open(&state)) {
-                continue; // What was decided could not be done yet, and is reported as such.
+            if known.releases.iter().any(|state| state.id.key == release.key && state.waits_for_a_halt()) {
+                continue; // The halt could not be made yet, and is reported as such.
             }
             match judge(world, memory, &known, release, now).await? {
                 Ok(judged) => reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?),
@@ -146,19 +145,22 @@ impl ReleaseMonitor<'_> {
         judged: Judged,
         known: &[Message],
     ) -> Result<AppReport, StateError> {
-        let Judged { record, state, writes } = judged;
+        let Judged { record, state, provisional, writes } = judged;
         let about: Vec<Message> =
             known.iter().filter(|message| message.release == state.id).cloned().collect();
         let messages = outbox::messages(&record, &state, &about);
         let mut writes = writes;
-        writes.push(Write::Release(Box::new(state.clone())));
+        if provisional == Provisional::No || state.open_intent().is_some() {
+            writes.push(Write::Release(Box::new(state.clone())));
+        }
         writes.push(Write::Decision(Box::new(record.clone())));
         writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
         self.state.commit(lease, writes).await?;
 
         let mut report = AppReport::of(world, record);
         if state.open_intent().is_some() {
-            act::carry_out(self, world, lease, state, &messages, &mut report).await?;
+            let all: Vec<Message> = about.into_iter().chain(messages).collect();
+            act::carry_out(self, world, lease, state, &all, &mut report).await?;
         }
         Ok(report)
     }
@@ -192,6 +194,7 @@ impl ReleaseMonitor<'_> {
 struct Judged {
     record: Record,
     state: ReleaseState,
+    provisional: Provisional,
     writes: Vec<Write>,
 }
 
@@ -203,7 +206,7 @@ async fn judge(
     release: &Release,
     now: Timestamp,
 ) -> Result<Result<Judged, PortError>, StateError> {
-    let Observed { mut state, partials, absent, through, bytes_billed, writes } =
+    let Observed { mut state, partials, absent, through, bytes_billed, provisional, writes } =
         match observe::observe(world, memory, known, release, now).await? {
             Ok(observed) => observed,
             Err(error) => return Ok(Err(error)),
@@ -231,7 +234,7 @@ async fn judge(
             planned_at: now,
         });
     }
-    Ok(Ok(Judged { record, state, writes }))
+    Ok(Ok(Judged { record, state, provisional, writes }))
 }
 
 fn rolling_out(releases: &[Release]) -> impl Iterator<Item = &Release> {

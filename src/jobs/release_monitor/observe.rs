@@ -7,7 +7,7 @@ use super::super::AppWorld;
 use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::counts::{Partials, mature_cut};
 use crate::domain::facts::AbsentTable;
-use crate::domain::release::{Release, ReleaseId, ReleaseState};
+use crate::domain::release::{Release, ReleaseId, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
 use crate::ports::{AppState, Memory, MetricRequest, PortError, Reading, StateError, Write};
 
@@ -29,8 +29,19 @@ pub struct Observed {
     pub through: Timestamp,
     /// Bytes billed for this reading.
     pub bytes_billed: u64,
+    /// Whether the state may be kept.
+    pub provisional: Provisional,
     /// What has to be written down.
     pub writes: Vec<Write>,
+}
+
+/// Whether a state rests on a first look that lacked a table: its start is a guess that must not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provisional {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
 }
 
 /// Which release a store's release is.
@@ -54,7 +65,17 @@ pub async fn observe(
     let resumed = before.is_some_and(|before| before.generation != state.generation);
     let partials = if resumed { Partials::default() } else { memory.partials(&state.id).await? };
     let request = request(world, &state, &partials, release, now);
-    Ok(world.metrics.read(&request).await.map(|reading| taken_in(state, partials, reading, resumed, now)))
+    let first_sight = before.is_none_or(|before| before.last_seen == RolloutStatus::Pending);
+    Ok(world.metrics.read(&request).await.map(|reading| {
+        let mut observed = taken_in(state, partials, reading, now);
+        if resumed {
+            observed.writes.insert(0, Write::ForgetPartials(observed.state.id.clone()));
+        }
+        if first_sight && !observed.absent.is_empty() {
+            observed.provisional = Provisional::Yes;
+        }
+        observed
+    }))
 }
 
 /// The state of the release, made anew at first sight.
@@ -65,8 +86,11 @@ async fn remembered(
     release: &Release,
     now: Timestamp,
 ) -> Result<ReleaseState, PortError> {
-    if let Some(before) = before {
-        return Ok(rollout::seen(before.clone(), release, now));
+    // A release that was pending has only now begun to roll out: its start is looked for as at first sight.
+    if let Some(before) = before.filter(|before| before.last_seen != RolloutStatus::Pending) {
+        let mut state = rollout::seen(before.clone(), release, now);
+        state.withdraw_fast_track();
+        return Ok(state);
     }
     let start = match release.started_at {
         Some(at) => at.min(now),
@@ -91,7 +115,6 @@ async fn start_at_first_sight(
         mature_to: now,
         builds: release.builds.clone(),
         version: release.version.clone(),
-        newest_session_at: None,
     };
     Ok(world.metrics.first_session(&request, since).await?.unwrap_or(now))
 }
@@ -111,7 +134,6 @@ fn request(
         mature_to: mature_cut(now, data.maturity),
         builds: release.builds.clone(),
         version: release.version.clone(),
-        newest_session_at: state.newest_session_at,
     }
 }
 
@@ -119,32 +141,26 @@ fn is_settled(state: &ReleaseState, now: Timestamp) -> bool {
     state.settled_on == Some(UtcDay::of(now))
 }
 
-/// Puts a reading in the place of what was known of its days. A reading that lacks a table is used for this decision,
-/// which is then never a permissive one, and not kept: its zeros are not counts.
-fn taken_in(
-    mut state: ReleaseState,
-    mut partials: Partials,
-    reading: Reading,
-    resumed: bool,
-    now: Timestamp,
-) -> Observed {
+/// Puts a reading in the place of what was known of its days. A reading that lacks a table changes nothing: its zeros
+/// are not counts, and crashes without their sessions would fake a bad release.
+fn taken_in(mut state: ReleaseState, mut partials: Partials, reading: Reading, now: Timestamp) -> Observed {
     let mut writes = Vec::new();
-    if resumed {
-        writes.push(Write::ForgetPartials(state.id.clone()));
-    }
+    let mut through = partials.iter().map(|partial| partial.through).max().unwrap_or(state.cycle_start);
     if reading.absent.is_empty() {
         writes.push(Write::Partials(state.id.clone(), reading.partials.clone()));
+        partials.replace(reading.partials.iter().cloned());
         state.settled_on = Some(UtcDay::of(now));
+        through = reading.through;
     }
-    partials.replace(reading.partials.iter().cloned());
     state.newest_session_at = state.newest_session_at.max(reading.newest_session_at);
     state.newest_crash_at = state.newest_crash_at.max(reading.newest_crash_at);
     Observed {
         state,
         partials,
         absent: reading.absent,
-        through: reading.through,
+        through,
         bytes_billed: reading.bytes_billed,
+        provisional: Provisional::No,
         writes,
     }
 }

@@ -46,7 +46,12 @@ async fn send(
         (Some(posted), _) => {
             notifier.update(posted, &message.key, &message.note).await.map(|()| posted.clone())
         }
-        (None, Delivery::Sending) => find_or_post(notifier, &message, parent).await,
+        (None, Delivery::Sending) => match find(job, notifier, &message).await {
+            // Whether it arrived is still not known, so it stays as being sent.
+            Err(error) => return Ok(Err(error)),
+            Ok(Some(posted)) => Ok(posted),
+            Ok(None) => notifier.post(&message.key, &message.note, message.under.as_ref()).await,
+        },
         (None, _) => return post_marked(job, notifier, lease, message, parent).await,
     };
     settle(job, lease, message, outcome).await
@@ -60,22 +65,26 @@ async fn post_marked(
     message: Message,
     parent: Option<&Posted>,
 ) -> Result<Result<Message, PortError>, StateError> {
-    let sending = Message { delivery: Delivery::Sending, first_attempt_at: Some(job.clock.now()), ..message };
+    let sending = Message {
+        delivery: Delivery::Sending,
+        first_attempt_at: Some(job.clock.now()),
+        under: parent.cloned(),
+        ..message
+    };
     job.state.commit(lease, vec![Write::Message(Box::new(sending.clone()))]).await?;
     let outcome = notifier.post(&sending.key, &sending.note, parent).await;
     settle(job, lease, sending, outcome).await
 }
 
-async fn find_or_post(
+/// Looks for a message where it was sent, which may be another place than where it would be sent today.
+async fn find(
+    job: &ReleaseMonitor<'_>,
     notifier: &dyn Notifier,
     message: &Message,
-    parent: Option<&Posted>,
-) -> Result<Posted, PortError> {
+) -> Result<Option<Posted>, PortError> {
     let since = message.first_attempt_at.unwrap_or(message.written_at);
-    match notifier.find(&message.key, parent, since).await? {
-        Some(posted) => Ok(posted),
-        None => notifier.post(&message.key, &message.note, parent).await,
-    }
+    let age = job.clock.now().duration_since(since);
+    notifier.find(&message.key, message.under.as_ref(), since, age).await
 }
 
 /// Writes down what came of it. After an unclear outcome the message stays as being sent, and is looked up next time.
