@@ -55,9 +55,35 @@ impl GooglePlay {
     }
 
     async fn read(&self, method: Method, rest: &str, body: Option<Value>) -> Result<Value, PortError> {
+        self.asked(method, rest, body).await?.map_err(|error| self.named(&error))
+    }
+
+    async fn asked(
+        &self,
+        method: Method,
+        rest: &str,
+        body: Option<Value>,
+    ) -> Result<Result<Value, HttpError>, PortError> {
         let token = self.token.get().await?;
-        let call = Call { method, path: self.path(rest), body };
-        self.service.read(&call, &token).await.map_err(|error| self.named(&error))
+        Ok(self.service.read(&Call { method, path: self.path(rest), body }, &token).await)
+    }
+
+    /// The whole track, read in an edit that is thrown away; with a fresh edit where somebody's commit ended it.
+    async fn look(&self) -> Result<Value, PortError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let edit = self.open_edit().await?;
+            let path = format!("/edits/{edit}/tracks/{}", self.track);
+            let answer = self.asked(Method::GET, &path, None).await?;
+            match answer {
+                Err(error) if is_invalidated(&error) && tries < MOST_TRANSACTIONS => {}
+                answer => {
+                    self.discard(&edit).await;
+                    return answer.map_err(|error| self.named(&error));
+                }
+            }
+        }
     }
 
     /// Opens an edit. An edit that is never committed changes nothing, so opening may be repeated.
@@ -184,10 +210,7 @@ enum Outcome {
 #[async_trait]
 impl RolloutTarget for GooglePlay {
     async fn releases(&self) -> Result<Vec<Release>, PortError> {
-        let edit = self.open_edit().await?;
-        let track = self.track(&edit).await;
-        self.discard(&edit).await;
-        let track = track?;
+        let track = self.look().await?;
         let releases = track.get("releases").and_then(Value::as_array).cloned().unwrap_or_default();
         releases
             .iter()
