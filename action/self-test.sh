@@ -35,6 +35,10 @@ main() {
     google_play=$(field google_play "$ready")
     slack=$(field slack "$ready")
     field slack_token "$ready" >"$folder/slack-token"
+    # Exports without a row: the release has no sessions yet.
+    for table in firebase_sessions firebase_crashlytics; do
+        "$binary" import --warehouse "$folder/warehouse.sqlite" "$table.com_example_app_ANDROID_REALTIME" /dev/null >&2
+    done
     configuration "$folder" "$google_play" "$slack" >"$folder/tidegate.toml"
     printf '%s\n' "$folder/tidegate.toml"
 }

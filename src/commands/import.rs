@@ -1,12 +1,16 @@
 //! `import`: exports of real tables into the embedded warehouse.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use super::print;
 use crate::adapters::embedded::Embedded;
+use crate::adapters::embedded::import::Imported;
 use crate::adapters::embedded::schema::Export;
 use crate::cli::{Common, ExportName, Import, Output};
 use crate::exit::{Ended, Exit};
+use crate::ports::PortError;
 use crate::queries::Table;
 
 /// Imports files into a table.
@@ -23,8 +27,7 @@ pub fn import(args: &Import, common: &Common) -> Result<Exit, Ended> {
             "the name {table} does not tell which export it holds\n  fix: add --as, one of {names}"
         ))
     })?;
-    let warehouse = Embedded::create(&args.warehouse).map_err(Ended::failed)?;
-    let imported = warehouse.import(&table, export, &args.files).map_err(Ended::failed)?;
+    let imported = import_all(&args.warehouse, &table, export, &args.files).map_err(Ended::failed)?;
     let left_out: Vec<&String> = imported.columns_left_out.iter().collect();
     match common.output {
         Output::Human | Output::Github => {
@@ -39,6 +42,17 @@ pub fn import(args: &Import, common: &Common) -> Result<Exit, Ended> {
         )),
     }
     Ok(Exit::Success)
+}
+
+/// Imports everything or nothing: a refused import leaves no new warehouse behind either.
+fn import_all(path: &Path, table: &Table, export: Export, files: &[PathBuf]) -> Result<Imported, PortError> {
+    let is_new = !path.exists();
+    let imported = Embedded::create(path)?.import(table, export, files);
+    if imported.is_err() && is_new {
+        // What can't be removed is empty, and the next import fills it.
+        drop(std::fs::remove_file(path));
+    }
+    imported
 }
 
 fn known(name: ExportName) -> Export {
