@@ -199,8 +199,8 @@ fn thread(kind: NoteKind, known: &[Message]) -> Option<String> {
         return None;
     }
     let is_no_warning = |message: &&Message| message.note.kind != NoteKind::Warning;
-    let roots =
-        known.iter().filter(|message| message.parent.is_none() && message.delivery != Delivery::Withdrawn);
+    let is_said = |message: &&Message| !matches!(message.delivery, Delivery::Waiting | Delivery::Withdrawn);
+    let roots = known.iter().filter(|message| message.parent.is_none()).filter(is_said);
     roots
         .min_by_key(|message| (is_no_warning(message), message.written_at))
         .map(|message| message.key.clone())

@@ -106,7 +106,8 @@ impl ReleaseMonitor<'_> {
             let Some(decision) = state.open_intent().map(|intent| intent.decision.clone()) else { continue };
             let report = memory.decision(&decision).await?.map(|record| AppReport::of(world, record));
             let mut report = report.unwrap_or_else(|| AppReport::nothing_rolling_out(world));
-            let done = act::resume(self, world, lease, state.clone(), &known.messages, &mut report).await?;
+            let about = about(state, &known.messages);
+            let done = act::resume(self, world, lease, state.clone(), &about, &mut report).await?;
             if done == Resumed::Reported {
                 reports.push(report);
             }
@@ -146,8 +147,7 @@ impl ReleaseMonitor<'_> {
         known: &[Message],
     ) -> Result<AppReport, StateError> {
         let Judged { record, state, provisional, writes } = judged;
-        let about: Vec<Message> =
-            known.iter().filter(|message| message.release == state.id).cloned().collect();
+        let about = about(&state, known);
         let messages = outbox::messages(&record, &state, &about);
         let mut writes = writes;
         if provisional == Provisional::No || state.open_intent().is_some() {
@@ -235,6 +235,11 @@ async fn judge(
         });
     }
     Ok(Ok(Judged { record, state, provisional, writes }))
+}
+
+/// The messages about one release.
+fn about(state: &ReleaseState, messages: &[Message]) -> Vec<Message> {
+    messages.iter().filter(|message| message.release == state.id).cloned().collect()
 }
 
 fn rolling_out(releases: &[Release]) -> impl Iterator<Item = &Release> {
