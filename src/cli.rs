@@ -152,7 +152,7 @@ pub enum ExportName {
 /// Serves the sandbox.
 #[derive(Debug, Args)]
 pub struct Sandbox {
-    /// What the stores hold at first, as JSON
+    /// What the stores hold at first, as JSON [default: com.example.app with version 2.0 on its way]
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
     /// Where keys for the sandbox are written [default: a new folder under the system's temporary one]

@@ -1,18 +1,21 @@
 //! `sandbox`: the loopback models of the stores and of Slack, until it is told to end.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::print;
+use crate::adapters::clock::SystemClock;
 use crate::cli;
 use crate::exit::{Ended, Exit};
-use crate::sandbox::{Ports, Sandbox, SandboxOptions, Seed};
+use crate::ports::Clock as _;
+use crate::sandbox::{AscAppSeed, ChannelSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed};
 
 /// Serves the sandbox, and prints where it is as one line of JSON.
 ///
 /// # Errors
 /// A usage error for a seed that can't be read, else where no port could be had.
 pub async fn serve(args: &cli::Sandbox) -> Result<Exit, Ended> {
-    let mut seed = Seed::default();
+    let mut seed = example();
     if let Some(path) = &args.seed {
         let problem = |error: &dyn std::fmt::Display| {
             Ended::usage(format!("the seed {} can't be used: {error}\n  fix: check --seed", path.display()))
@@ -34,6 +37,21 @@ pub async fn serve(args: &cli::Sandbox) -> Result<Exit, Ended> {
     }
     sandbox.shutdown().await;
     Ok(Exit::Success)
+}
+
+/// The app of `tidegate.example.toml`, with version 2.0 on its way in both stores for two days.
+fn example() -> Seed {
+    const APP: &str = "com.example.app";
+    let production = vec![
+        json!({"name": "1.9", "versionCodes": ["190"], "status": "completed"}),
+        json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15}),
+    ];
+    let two_days_ago = SystemClock.now() - SignedDuration::from_hours(48);
+    Seed {
+        play: vec![PlayAppSeed::new(APP).with_track("production", production)],
+        asc: vec![AscAppSeed::phased(APP, "2.0", "200", two_days_ago)],
+        slack_channels: vec![ChannelSeed::new("C0123456", "releases")],
+    }
 }
 
 /// A folder that no other sandbox on this machine uses.

@@ -6,6 +6,7 @@ use super::print;
 use crate::cli::{Common, Output};
 use crate::exit::{Ended, Exit};
 use crate::ports::{AppState, StateStore as _};
+use crate::report::human::minute;
 use crate::world::{self, identity};
 
 /// Shows what is remembered.
@@ -46,16 +47,16 @@ fn text(app: &str, state: &AppState) -> String {
     }
     lines.extend(state.releases.iter().map(|release| {
         let fraction = release.last_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
-        format!(
-            "  {} {:?}{fraction}, counted since {}",
-            release.version, release.last_seen, release.cycle_start
-        )
+        let status = release.last_seen.as_str();
+        format!("  {} {status}{fraction}, counted since {}", release.version, minute(release.cycle_start))
     }));
     lines.extend(state.last_decision.iter().map(|record| {
         let decision = record.judgement.decision.as_str();
         format!(
             "  last decision {} at {}: {decision} ({})",
-            record.id, record.decided_at, record.judgement.reason
+            record.id,
+            minute(record.decided_at),
+            record.judgement.reason
         )
     }));
     lines.join("\n") + "\n"

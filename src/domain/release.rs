@@ -22,6 +22,19 @@ pub enum RolloutStatus {
     Completed,
 }
 
+impl RolloutStatus {
+    /// The words for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::RollingOut => "rolling out",
+            Self::Halted => "halted",
+            Self::Completed => "completed",
+        }
+    }
+}
+
 /// One release, as the store shows it now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {

@@ -90,6 +90,8 @@ pub fn interval(evidence: &Evidence) -> String {
     }
 }
 
-fn minute(at: jiff::Timestamp) -> String {
+/// An instant to the minute.
+#[must_use]
+pub fn minute(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
