@@ -104,6 +104,16 @@ pub(crate) enum ReplyBody {
     Html(String),
 }
 
+impl ReplyBody {
+    /// The JSON body; `None` for every other kind of body.
+    pub(crate) fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(value) => Some(value),
+            Self::Empty | Self::Html(_) => None,
+        }
+    }
+}
+
 impl Reply {
     /// A JSON reply.
     pub(crate) fn json(status: u16, body: Value) -> Self {

@@ -239,10 +239,10 @@ impl Ending {
         }
     }
 
-    /// The status that the client gets to see.
-    pub(crate) fn status(&self) -> Option<u16> {
+    /// The reply of which the client gets to see at least the status.
+    pub(crate) fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Send(reply) | Self::Truncate(reply) | Self::Drip(reply, _) => Some(reply.status),
+            Self::Send(reply) | Self::Truncate(reply) | Self::Drip(reply, _) => Some(reply),
             Self::Hang | Self::Cut => None,
         }
     }

@@ -1,10 +1,11 @@
-//! The request log: what was asked of the services, in order. It keeps bodies, never credentials.
+//! The request log: what was asked of the services and what they answered, in order. It keeps bodies, never headers and
+//! never credentials; no service that is modelled answers with a token.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Service;
-use super::call::Call;
+use super::call::{Call, Reply};
 
 /// One request.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +24,8 @@ pub struct LoggedRequest {
     pub fault: bool,
     /// The status that was answered; absent while it hangs, or if the connection was ended without an answer.
     pub status: Option<u16>,
+    /// The JSON body of the answer, whole even where the wire cuts it; absent without one, or for a web page.
+    pub reply: Option<Value>,
 }
 
 /// The log.
@@ -44,15 +47,17 @@ impl RequestLog {
             body: call.body_value(),
             fault,
             status: None,
+            reply: None,
         });
         self.last_number
     }
 
-    /// Notes the status of an answer; a request that was cleared meanwhile is left alone.
-    pub(crate) fn answered(&mut self, number: u64, status: Option<u16>) {
+    /// Notes the answer to a request; one that was cleared meanwhile is left alone.
+    pub(crate) fn answered(&mut self, number: u64, reply: Option<&Reply>) {
         let entry = self.entries.iter_mut().rev().find(|entry| entry.number == number);
-        if let Some(entry) = entry {
-            entry.status = status;
+        if let Some((entry, reply)) = entry.zip(reply) {
+            entry.status = Some(reply.status);
+            entry.reply = reply.body.json().cloned();
         }
     }
 

@@ -222,9 +222,9 @@ impl Model {
         (number, fault)
     }
 
-    /// Notes the status of an answer.
-    pub(super) fn answered(&self, number: u64, status: Option<u16>) {
-        self.world().log.answered(number, status);
+    /// Notes the answer to a request.
+    pub(super) fn answered(&self, number: u64, reply: Option<&Reply>) {
+        self.world().log.answered(number, reply);
     }
 
     /// Lets a service answer: first the token, then the model.

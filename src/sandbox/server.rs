@@ -68,7 +68,7 @@ async fn answer(
     }
     let (number, fault) = server.model.admit(service, &call);
     let ending = Ending::of(fault.as_ref(), service, || server.model.serve(service, &call));
-    server.model.answered(number, ending.status());
+    server.model.answered(number, ending.reply());
     finish(ending, &wire, server.closing).await
 }
 

@@ -1,0 +1,42 @@
+//! OpenAPI 3, as Apple describes App Store Connect. Array parameters are joined by commas (`explode: false`).
+
+use serde_json::Value;
+use tidegate::sandbox::LoggedRequest;
+
+use super::description::{Described, Description, Operation, Parameter, best};
+
+const JSON_SCHEMA: &str = "/content/application~1json/schema";
+
+pub struct OpenApi(pub Value);
+
+impl Description for OpenApi {
+    fn document(&self) -> &Value {
+        &self.0
+    }
+
+    fn operation(&self, call: &LoggedRequest) -> Option<Operation> {
+        let paths = self.0["paths"].as_object()?;
+        let template = best(paths.keys().map(String::as_str), call)?;
+        let operation = paths[template].get(call.method.to_lowercase())?;
+        let lists = [&paths[template]["parameters"], &operation["parameters"]];
+        let parameters = lists.into_iter().filter_map(Value::as_array).flatten();
+        let parameter = |parameter: &Value| {
+            let schema = parameter["schema"].clone();
+            let is_joined = parameter["style"] == "form" && parameter["explode"] == false;
+            assert!(schema["type"] != "array" || is_joined, "an array that is not joined: {parameter}");
+            let name = parameter["name"].as_str().unwrap().to_owned();
+            Parameter { name, schema, is_required: parameter["required"] == true }
+        };
+        let schema = |holder: &Value| holder.pointer(JSON_SCHEMA).cloned();
+        let status = call.status.map(|status| status.to_string()).unwrap_or_default();
+        Some(Operation {
+            name: format!("{} {template}", call.method),
+            query: parameters.filter(|parameter| parameter["in"] == "query").map(parameter).collect(),
+            body: operation.get("requestBody").and_then(schema),
+            reply: match operation["responses"].get(status) {
+                None => Described::Nothing,
+                Some(response) => schema(response).map_or(Described::NoBody, Described::Body),
+            },
+        })
+    }
+}
