@@ -143,7 +143,7 @@ fn any_other_call_is_refused(description: &dyn Description, call: &LoggedRequest
         spoiled(|call| call.method = "HEAD".to_owned()),
         spoiled(|call| call.path.insert_str(0, "/surprise")),
         spoiled(|call| {
-            call.path.push_str(if call.path.contains('?') { "&surprise=1" } else { "?surprise=1" })
+            call.path.push_str(if call.path.contains('?') { "&surprise=1" } else { "?surprise=1" });
         }),
         spoiled(|call| call.body["surprise"] = json!(1)),
     ];
