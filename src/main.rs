@@ -6,6 +6,7 @@ use clap::Parser as _;
 use tidegate::cli::Cli;
 use tidegate::commands::{self, print};
 use tidegate::exit::Exit;
+use tidegate::report::github;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -15,7 +16,8 @@ async fn main() -> ExitCode {
     match commands::dispatch(cli).await {
         Ok(exit) => exit.into(),
         Err(ended) => {
-            print::err(&format!("error: {ended}\n"));
+            // Vendors' words in it must not become commands of a runner.
+            print::err(&github::log(&format!("error: {ended}\n")));
             Exit::into(ended.exit)
         }
     }

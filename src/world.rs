@@ -82,13 +82,18 @@ impl Loaded {
         self.directory.join(relative)
     }
 
-    /// The state store alone.
+    /// The state store alone. Only a run that acts makes one where there is none.
     ///
     /// # Errors
     /// Where it can't be opened.
-    pub fn state(&self) -> Result<SqliteState, Ended> {
+    pub fn state(&self, acting: Acting) -> Result<SqliteState, Ended> {
         let config::State::Sqlite { path } = &self.config.state;
-        SqliteState::open(&self.path(path)).map_err(Ended::failed)
+        let path = self.path(path);
+        let opened = match acting {
+            Acting::Live => SqliteState::open(&path),
+            Acting::DryRun => SqliteState::open_existing(&path),
+        };
+        opened.map_err(Ended::failed)
     }
 
     /// Builds the world of a run for the named apps, or for all where none is named.
@@ -104,7 +109,7 @@ impl Loaded {
         let config::Warehouse::Embedded { path } = &self.config.warehouse;
         let warehouse = Arc::new(Embedded::open(&self.path(path)).map_err(Ended::failed)?);
         let apps = chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &warehouse)).collect();
-        Ok(World { apps, state: self.state()? })
+        Ok(World { apps, state: self.state(acting)? })
     }
 
     /// Whether any app is in a store that is not a stand-in on this machine.
@@ -117,7 +122,11 @@ impl Loaded {
         })
     }
 
-    fn chosen(&self, named: &[String]) -> Result<Vec<&App>, Ended> {
+    /// The apps that were named, or all where none was.
+    ///
+    /// # Errors
+    /// A usage error where one is unknown.
+    pub fn chosen(&self, named: &[String]) -> Result<Vec<&App>, Ended> {
         let apps = &self.config.apps;
         if let Some(unknown) = named.iter().find(|id| apps.iter().all(|app| app.id.as_str() != id.as_str())) {
             let known: Vec<&str> = apps.iter().map(|app| app.id.as_str()).collect();

@@ -47,6 +47,9 @@ fn refuses(layer: &str, forbidden: &[&str]) {
     };
     for path in paths {
         let code = code(&path);
+        for grouped in ["use crate::{", "use std::{"] {
+            assert!(!code.contains(grouped), "{} hides what it names in a group", path.display());
+        }
         for name in forbidden {
             assert!(!code.contains(name), "{} names {name}, which {layer} may not know", path.display());
         }

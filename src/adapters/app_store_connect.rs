@@ -155,11 +155,9 @@ impl RolloutTarget for AppStoreConnect {
         );
         let answer = self.get(path).await?;
         let versions = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-        versions
-            .iter()
-            .filter(|version| related(&answer, version, "build").is_some())
-            .map(|version| release(&answer, version).map_err(|problem| odd_answer(&self.bundle_id, &problem)))
-            .collect()
+        let releases =
+            versions.iter().map(|version| release(&answer, version)).collect::<Result<Vec<_>, _>>();
+        releases.and_then(with_builds).map_err(|problem| odd_answer(&self.bundle_id, &problem))
     }
 
     async fn apply(&self, _lease: &Lease, release: &Release, action: Action) -> Result<(), PortError> {
@@ -177,6 +175,15 @@ impl RolloutTarget for AppStoreConnect {
             Err(error) if is_there_already(&error) => Ok(()),
             Err(error) => Err(self.named(&error)),
         }
+    }
+}
+
+/// Leaves out versions without a build, unless one is on its way: that it can't be matched to events is no health.
+fn with_builds(releases: Vec<Release>) -> Result<Vec<Release>, String> {
+    let on_its_way = |status| matches!(status, RolloutStatus::RollingOut | RolloutStatus::Halted);
+    match releases.iter().find(|release| release.builds.is_empty() && on_its_way(release.status)) {
+        Some(release) => Err(format!("version {} that is on its way without a build", release.version)),
+        None => Ok(releases.into_iter().filter(|release| !release.builds.is_empty()).collect()),
     }
 }
 
@@ -286,6 +293,20 @@ mod tests {
         assert_eq!(standing_of("PAUSED", 6), (RolloutStatus::Halted, Some(0.5)));
         assert_eq!(standing_of("COMPLETE", 7), (RolloutStatus::Completed, Some(1.0)));
         assert_eq!(standing_of("INACTIVE", 0), (RolloutStatus::Pending, None));
+    }
+
+    #[test]
+    fn a_version_on_its_way_without_a_build_is_an_error_and_not_nothing() {
+        let version = |status| Release {
+            key: "1".into(),
+            version: VersionName::new("2.0").unwrap(),
+            builds: Vec::new(),
+            status,
+            user_fraction: None,
+            started_at: None,
+        };
+        assert!(with_builds(vec![version(RolloutStatus::RollingOut)]).unwrap_err().contains("2.0"));
+        assert_eq!(with_builds(vec![version(RolloutStatus::Completed)]), Ok(Vec::new()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub fn config(action: ConfigAction, common: &Common) -> Result<Exit, Ended> {
         ConfigAction::Check => {
             print::out(&format!("the configuration is right: {} apps\n", loaded.config.apps.len()));
         }
-        ConfigAction::Show => print::out(&format!("{:#?}\n", loaded.config)),
+        ConfigAction::Show => print::out(&print::pretty(&serde_json::json!(loaded.config))),
     }
     Ok(Exit::Success)
 }

@@ -16,7 +16,12 @@ use crate::exit::{Ended, Exit};
 /// Where the folder can't be written, or a run could not use its state.
 pub async fn demo(args: &Demo, common: &Common) -> Result<Exit, Ended> {
     let place = Place::make(args.keep.as_deref())?;
-    let outcome = walk(args, common, place.path()).await;
+    let ended = |exit| Err(Ended { exit, message: "the demo was ended; nothing of it is left".to_owned() });
+    let outcome = tokio::select! {
+        outcome = walk(args, common, place.path()) => outcome,
+        () = super::run::interrupted() => ended(Exit::Interrupted),
+        () = super::run::terminated() => ended(Exit::Terminated),
+    };
     if place.is_kept() {
         print::err(&format!(
             "kept in {}; try: tidegate status --config {0}/tidegate.toml\n",
@@ -87,7 +92,9 @@ impl Place {
     fn make(keep: Option<&Path>) -> Result<Self, Ended> {
         let (path, kept) = match keep {
             Some(path) => (path.to_owned(), Kept::Yes),
-            None => (std::env::temp_dir().join(format!("tidegate-demo-{}", std::process::id())), Kept::No),
+            None => {
+                (std::env::temp_dir().join(format!("tidegate-demo-{}", super::run::random_word())), Kept::No)
+            }
         };
         if path.join("state.sqlite").exists() || path.join("warehouse.sqlite").exists() {
             return Err(Ended::usage(format!(

@@ -17,7 +17,7 @@ use crate::world;
 /// A usage error where there is no such decision; a failure where its evidence does not give its judgement any more.
 pub async fn explain(id: &str, common: &Common) -> Result<Exit, Ended> {
     let id = DecisionId::new(id).map_err(Ended::usage)?;
-    let state = world::load(common.config.as_deref())?.state()?;
+    let state = world::load(common.config.as_deref())?.state(world::Acting::DryRun)?;
     let record = state.memory().decision(&id).await.map_err(Ended::failed)?;
     let record = record.ok_or_else(|| {
         Ended::usage(format!(

@@ -78,7 +78,7 @@ async fn within<T>(args: &Run, work: impl Future<Output = T>) -> Result<T, Ended
     }
 }
 
-async fn interrupted() {
+pub(super) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -133,7 +133,9 @@ pub fn holder() -> String {
     format!("{}/{}", PROCESS.get_or_init(random_word), random_word())
 }
 
-fn random_word() -> String {
+/// A word that nobody can guess.
+#[must_use]
+pub fn random_word() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
@@ -187,7 +189,9 @@ fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
     if left.len() < reports.len() {
         return Exit::Busy;
     }
-    fail_on.iter().find_map(|asked| asked_for(*asked, reports)).unwrap_or(Exit::Success)
+    let worst_first = [FailOn::Halt, FailOn::Warn, FailOn::InsufficientData, FailOn::StaleData, FailOn::Hold];
+    let asked = worst_first.into_iter().filter(|asked| fail_on.contains(asked));
+    asked.into_iter().find_map(|asked| asked_for(asked, reports)).unwrap_or(Exit::Success)
 }
 
 fn asked_for(fail_on: FailOn, reports: &[AppReport]) -> Option<Exit> {

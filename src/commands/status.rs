@@ -15,13 +15,11 @@ use crate::world::{self, identity};
 /// Where the state can't be read.
 pub async fn status(common: &Common) -> Result<Exit, Ended> {
     let loaded = world::load(common.config.as_deref())?;
-    let state = loaded.state()?;
+    let state = loaded.state(world::Acting::DryRun)?;
     let mut apps = Vec::new();
-    for app in &loaded.config.apps {
-        if common.apps.is_empty() || common.apps.iter().any(|id| id == app.id.as_str()) {
-            let (platform, _) = identity(&app.target);
-            apps.push((app.id.clone(), platform, state.memory().app(&app.id).await.map_err(Ended::failed)?));
-        }
+    for app in loaded.chosen(&common.apps)? {
+        let (platform, _) = identity(&app.target);
+        apps.push((app.id.clone(), platform, state.memory().app(&app.id).await.map_err(Ended::failed)?));
     }
     match common.output {
         Output::Human | Output::Github => {

@@ -92,6 +92,17 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The place in the store, as a person would name it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::GooglePlay { package, track, .. } => format!("track {track} of {package} on Google Play"),
+            Self::AppStore { bundle_id, .. } => format!("{bundle_id} in the App Store"),
+        }
+    }
+}
+
 /// The sections that an app and the top level share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Defaults<'r> {
@@ -172,7 +183,7 @@ impl RawApp {
         let policy = Policy {
             rules: merged(self.rules.as_ref(), top.rules).check(&slo, guards),
             slo,
-            data: merged(self.data.as_ref(), top.data).check(&sources.sessions),
+            data: merged(self.data.as_ref(), top.data).check(&sources.sessions, &id)?,
             zone: merged(self.schedule.as_ref(), top.schedule).zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::at::{At, Section, own_or};
+use super::error::Problem;
 use super::sources::SessionSource;
+use crate::domain::ids::AppId;
 use crate::domain::policy::DataPolicy;
 
 /// Firebase sessions arrive within minutes.
@@ -64,17 +66,30 @@ impl Section for RawData {
 
 impl RawData {
     /// The limits of an app, with the lag that belongs to its source.
-    pub(super) fn check(&self, sessions: &SessionSource) -> DataPolicy {
+    pub(super) fn check(&self, sessions: &SessionSource, app: &AppId) -> Result<DataPolicy, Problem> {
         let lag = match sessions {
             SessionSource::FirebaseSessions => DEFAULT_LAG_MINUTES,
             SessionSource::Analytics { .. } => DEFAULT_ANALYTICS_LAG_MINUTES,
         };
-        DataPolicy {
+        let policy = DataPolicy {
             lag: minutes(self.lag_minutes.as_ref(), lag),
             maturity: hours(self.maturity_hours.as_ref(), DEFAULT_MATURITY_HOURS),
             max_age: minutes(self.max_age_minutes.as_ref(), DEFAULT_MAX_AGE_MINUTES),
             max_crash_silence: hours(self.max_crash_silence_hours.as_ref(), DEFAULT_MAX_CRASH_SILENCE_HOURS),
+        };
+        if policy.lag < policy.max_age {
+            return Ok(policy);
         }
+        let given = self.max_age_minutes.as_ref().or(self.lag_minutes.as_ref());
+        Err(Problem::new(
+            given.map_or(0..0, At::span),
+            format!(
+                "`max_age_minutes` ({}) must be above `lag_minutes` ({}): for app `{app}` all data would always be stale",
+                policy.max_age.as_mins(),
+                policy.lag.as_mins()
+            ),
+            "raise `max_age_minutes`, or lower `lag_minutes`",
+        ))
     }
 }
 

@@ -35,7 +35,7 @@ mod published;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -189,7 +189,27 @@ impl RawConfig {
             fingerprint: String::new(),
         };
         config.fingerprint = fingerprint(&config);
+        self.refuse_shared_targets(&config.apps)?;
         Ok(config)
+    }
+
+    /// Two apps in one place of one store would both judge, act on and announce the same release.
+    fn refuse_shared_targets(&self, apps: &[App]) -> Result<(), Problem> {
+        let mut seen = BTreeMap::new();
+        for (app, raw) in apps.iter().zip(&self.app) {
+            if let Some(other) = seen.insert(app.target.place(), &app.id) {
+                return Err(Problem::new(
+                    raw.get().id.span(),
+                    format!(
+                        "the apps `{other}` and `{}` watch the same place: {}",
+                        app.id,
+                        app.target.place()
+                    ),
+                    "keep one of them, or give them different packages, bundle ids or tracks",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn refuse_duplicates(&self) -> Result<(), Problem> {

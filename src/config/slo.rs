@@ -89,7 +89,7 @@ impl RawSlo {
                 format!(
                     "`compat` in [slo] means something for method wald only, and app `{app}` uses {method}"
                 ),
-                "leave `compat` out, or write method = \"wald\"",
+                "write compat = false here, or method = \"wald\"",
             )),
             Some(compat) if *compat.get() => Ok((slo, Guards::Removed)),
             Some(_) | None => Ok((slo, Guards::Kept)),

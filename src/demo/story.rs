@@ -193,8 +193,10 @@ pub fn final_states(document: &Value) -> String {
     let releases = document["releases"].as_array().cloned().unwrap_or_default();
     let line = |release: &Value| {
         let text = |name: &str| release[name].as_str().unwrap_or("-").to_owned();
-        let percent =
-            release["user_fraction"].as_f64().map(|f| format!("{} %", f * 100.0)).unwrap_or_default();
+        let percent = release["user_fraction"]
+            .as_f64()
+            .map(|f| format!("{} %", (f * 100_000.0).round() / 1000.0))
+            .unwrap_or_default();
         format!("  {:<17} {:<11} {:>6}  {}\n", text("app"), text("store_status"), percent, text("decision"))
     };
     let lines: String = releases.iter().map(line).collect();

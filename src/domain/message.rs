@@ -111,7 +111,8 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
     let alert = record.judgement.rules.iter().find(|o| {
         o.ruling.evidence.reason == Reason::BudgetAlert && matches!(o.mode, Mode::Enforce | Mode::Warn)
     })?;
-    let share = record.policy.rules.crash_free_sessions_warning.alert_budget_fraction * PERCENT;
+    let share = record.policy.rules.crash_free_sessions_warning.alert_budget_fraction;
+    let share = (share * PERCENT * SHARE_STEPS).round() / SHARE_STEPS;
     Some(Note {
         kind: NoteKind::BudgetAlert,
         headline: headline(NoteKind::BudgetAlert, record, Some(alert)),
@@ -163,6 +164,8 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
     }
 }
 
+/// A share of a budget is shown to the hundredth of a percent.
+const SHARE_STEPS: f64 = 100.0;
 /// Percent in one.
 const PERCENT: f64 = 100.0;
 

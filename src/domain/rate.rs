@@ -55,19 +55,19 @@ impl Rate {
     pub fn percent_against(self, objective: Self) -> String {
         const FEWEST_DIGITS: usize = 3;
         const MOST_DIGITS: usize = 9;
+        let is_below = |shown: f64| shown + ROUNDING_SLACK < objective.0 * 100.0;
         (FEWEST_DIGITS..=MOST_DIGITS)
             .map(|digits| (digits, floor_percent(self.0, digits)))
-            .find(|(digits, shown)| {
-                *digits == MOST_DIGITS || (*shown < objective.0 * 100.0) == (self.0 < objective.0)
-            })
+            .find(|(digits, shown)| *digits == MOST_DIGITS || is_below(*shown) == (self.0 < objective.0))
             .map(|(digits, shown)| format!("{shown:.digits$} %"))
             .unwrap_or_default()
     }
 }
 
+/// Slack for a product such as 0.9995 * 100 that lands a rounding error away from the number that was meant.
+const ROUNDING_SLACK: f64 = 1e-9;
+
 fn floor_percent(ratio: f64, digits: usize) -> f64 {
-    /// Slack for a product such as 0.9995 * 100 that lands a rounding error below the number that was meant.
-    const ROUNDING_SLACK: f64 = 1e-9;
     let digits = i32::try_from(digits).unwrap_or(i32::MAX);
     let scale = 10f64.powi(digits);
     (ratio * 100.0 * scale + ROUNDING_SLACK).floor() / scale
@@ -150,6 +150,8 @@ mod tests {
         assert_eq!(rate(0.9995).percent_against(objective), "99.950 %");
         assert_eq!(rate(0.999_500_04).percent_against(objective), "99.950 %");
         assert_eq!(rate(1.0).percent_against(objective), "100.000 %");
+        let tightened = rate(1.0 - 0.000_5 * 0.85);
+        assert_eq!(tightened.percent_against(tightened), "99.9575 %");
         assert_eq!(rate(0.999_505_4).percent_against(rate(0.999_505)), "99.9505 %");
     }
 

@@ -29,12 +29,15 @@ fn every_release_of_the_week_ends_as_its_scenario_says() {
             ("bad", "ios") => ("halt", "PAUSED", "2026-11-16"),
             ("good", "android") => ("fast-track", "completed", "2026-11-17"),
             ("good", "ios") => ("fast-track", "COMPLETE", "2026-11-17"),
-            ("doubtful", "android") => ("warn", "inProgress", ""),
-            ("doubtful", "ios") => ("warn", "ACTIVE", ""),
+            ("doubtful", "android") => ("warn", "inProgress", "2026-11-1"),
+            ("doubtful", "ios") => ("warn", "ACTIVE", "2026-11-1"),
             other => panic!("{other:?} is not a release of the demo"),
         };
         assert_eq!((text("decision"), text("store_status")), (expected.0, expected.1), "{release:#}");
         assert!(text("decided_at").starts_with(expected.2), "{release:#}");
+        if text("store_status") == "inProgress" {
+            assert_eq!(release["user_fraction"], 0.15, "nothing released it further: {release:#}");
+        }
         assert!((1..=3).contains(&release["slack_messages"].as_u64().unwrap()), "{release:#}");
     }
 }

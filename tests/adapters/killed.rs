@@ -69,6 +69,18 @@ async fn a_fast_track_after_the_effect() {
 }
 
 #[tokio::test]
+async fn a_fast_track_in_the_app_store_after_the_effect() {
+    let (apps, service) = (Apps::Ios, Service::AppStoreConnect);
+    killed_with(apps, Events::Good, service, || FaultKind::HangAfter, "FAST-TRACKED").await;
+}
+
+#[tokio::test]
+async fn a_fast_track_that_is_being_told() {
+    let (apps, service) = (Apps::Android, Service::Slack);
+    killed_with(apps, Events::Good, service, || FaultKind::HangAfter, "FAST-TRACKED").await;
+}
+
+#[tokio::test]
 async fn slack_before_the_effect() {
     killed_everywhere(Apps::Android, Service::Slack, || FaultKind::Hang).await;
 }

@@ -87,6 +87,7 @@ async fn a_dry_run_decides_the_same_and_writes_nothing() {
     assert_eq!((ran.code(), ran.result()["decision"].clone()), (0, json!("halt")), "{}", ran.stderr());
     assert_eq!(ran.result()["acted"], false);
     assert_eq!((town.writes(), town.messages()), (Vec::<String>::new(), Vec::<String>::new()));
+    assert!(!town.path("state.sqlite").exists(), "not even a state is made");
     let status = town.finish(&["status", "--output", "json"]).await;
     let status: serde_json::Value = serde_json::from_str(&status.stdout()).unwrap();
     assert_eq!(
@@ -340,7 +341,7 @@ async fn a_missing_secret_is_named_and_nothing_is_asked() {
 #[tokio::test]
 async fn a_state_of_a_newer_version_stops_the_run() {
     let town = Town::new(Apps::Android, Events::Bad).await;
-    town.monitor(&["--dry-run"]).await;
+    drop(tidegate::adapters::sqlite::SqliteState::open(&town.path("state.sqlite")).unwrap());
     rusqlite::Connection::open(town.path("state.sqlite"))
         .unwrap()
         .pragma_update(None, "user_version", 99)

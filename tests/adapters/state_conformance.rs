@@ -148,6 +148,18 @@ suite!(sqlite, tidegate::adapters::sqlite::SqliteState:
 );
 
 #[test]
+fn a_warehouse_is_not_taken_for_a_state_nor_a_state_for_a_warehouse() {
+    let fixture = crate::support::Fixture::new();
+    fixture.import(crate::support::SESSIONS, &[]);
+    let error = SqliteState::open(&fixture.folder.path().join("warehouse.sqlite")).err().unwrap().to_string();
+    assert!(error.contains("not a state"), "{error}");
+    let state = fixture.folder.path().join("state.sqlite");
+    drop(SqliteState::open(&state).unwrap());
+    let error = tidegate::adapters::embedded::Embedded::create(&state).err().unwrap().to_string();
+    assert!(error.contains("not a warehouse"), "{error}");
+}
+
+#[test]
 fn a_state_file_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.sqlite");

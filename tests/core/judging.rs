@@ -80,6 +80,14 @@ fn a_check_that_proves_nothing_is_used_up() {
 }
 
 #[test]
+fn a_check_without_mature_sessions_waits() {
+    let mut young = facts(30_000, 0, day_two());
+    young.days[0].mature = Counts::default();
+    let judgement = judged(&young, day_two());
+    assert!(!judgement.fast_track_checked && judgement.action.is_none());
+}
+
+#[test]
 fn the_check_sees_only_mature_counts() {
     let mut young = facts(30_000, 0, day_two());
     young.days[0].mature = Counts { sessions: 9_000, crashed_sessions: 0 };

@@ -12,7 +12,7 @@ fn a_halt_stands_alone_on_a_lock_screen() {
     🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions (98.188 % to 99.910 %), objective 99.950 %, 1,204 sessions
     7 of 1,204 sessions crashed: even the upper bound is below 99.950 % (crash-free-sessions-halt).
     The rollout was stopped and the store shows it as halted; it stood at 15 % of users. Counted through 2026-11-17 11:50 UTC.
-    Those who have it keep it: prepare a fix or a rollback. Only a person can resume it. Evidence: tidegate explain d-8327e112a6b6d78d
+    Those who have it keep it: prepare a fix or a rollback. Only a person can resume it. Evidence: tidegate explain d-b2aa42cc5ac77577
     ");
 }
 
@@ -25,7 +25,7 @@ fn a_warning_names_every_rule_that_warns() {
     5 of 1,000 sessions crashed: the evidence that it misses 99.950 % is above ten to one (crash-free-sessions-warning).
     5 of 333 users crashed: the evidence that it misses 99.900 % is above ten to one (crash-free-users-warning).
     The rollout goes on to 15 % of users. Counted through 2026-11-17 11:50 UTC.
-    Look at the newest crashes. Nothing has been changed. Evidence: tidegate explain d-6585c1aaad46b429
+    Look at the newest crashes. Nothing has been changed. Evidence: tidegate explain d-fc078058b631352c
     ");
 }
 
@@ -33,10 +33,10 @@ fn a_warning_names_every_rule_that_warns() {
 fn a_fast_track_says_what_was_proven() {
     let record = record(facts(30_000, 0, day_two()), day_two());
     insta::assert_snapshot!(acted(&record, Action::FastTrack).text(), @r"
-    ⏩ FAST-TRACKED Android 26.3.0 (android): 100.000 % crash-free sessions (99.982 % to 100.000 %), objective 99.950 %, 30,000 sessions
-    0 of 30,000 sessions crashed: even the lower bound is above 99.950 % (crash-free-sessions-fast-track).
+    ⏩ FAST-TRACKED Android 26.3.0 (android): 100.000 % crash-free sessions (99.982 % to 100.000 %), objective 99.9575 %, 30,000 sessions
+    0 of 30,000 sessions crashed: even the lower bound is above 99.9575 % (crash-free-sessions-fast-track).
     It is now offered to everybody and the store shows it as completed; it stood at 15 % of users. Counted through 2026-11-17 11:50 UTC.
-    Nothing to do. Evidence: tidegate explain d-c2793e739a512b72
+    Nothing to do. Evidence: tidegate explain d-e75b835e851bf0ca
     ");
 }
 
@@ -47,7 +47,7 @@ fn a_budget_alert_says_that_nothing_has_to_be_done() {
     insta::assert_snapshot!(budget_alert(&record).unwrap().text(), @r"
     ℹ️ BUDGET ALERT Android 26.3.0 (android): 99.963 % crash-free sessions (99.951 % to 99.972 %), objective 99.950 %, 500,000 sessions
     It very probably uses more than 50 % of the error budget. That it misses the objective is not shown.
-    Nothing to do now. Evidence: tidegate explain d-bd21a62bca16fb9b
+    Nothing to do now. Evidence: tidegate explain d-ce07b6a568a1aae0
     ");
 }
 

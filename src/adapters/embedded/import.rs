@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Export, Type};
 use super::value::stored;
-use super::{Embedded, WAREHOUSE_VERSION};
+use super::{APPLICATION_ID, Embedded, WAREHOUSE_VERSION};
 use crate::ports::PortError;
 use crate::queries::Table;
 
@@ -88,6 +88,7 @@ fn create(connection: &Connection, table: &Table, export: Export) -> rusqlite::R
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS `{table}` ({});
          CREATE INDEX IF NOT EXISTS `{table} by time` ON `{table}` ({});
+         PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {WAREHOUSE_VERSION};",
         columns.join(", "),
         export.read_by_sources(),

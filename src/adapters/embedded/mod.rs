@@ -19,6 +19,8 @@ use super::events::{Answer, Warehouse};
 use crate::ports::PortError;
 use crate::queries::{Cell, Engine, Query, Table, Value};
 
+/// Marks a SQLite file as a warehouse: "tgwh" in ASCII.
+const APPLICATION_ID: i64 = 0x7467_7768;
 /// The layout of the file; raised when tables are kept differently.
 const WAREHOUSE_VERSION: i64 = 1;
 
@@ -55,9 +57,16 @@ impl Embedded {
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| failed(path, "open", &error))?;
         prepare(&connection).map_err(|error| failed(path, "open", &error))?;
-        let version: i64 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|error| failed(path, "open", &error))?;
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let of_file = |error| failed(path, "open", &error);
+        let (version, kind) =
+            (pragma("user_version").map_err(of_file)?, pragma("application_id").map_err(of_file)?);
+        if version > 0 && kind != APPLICATION_ID {
+            return Err(PortError::new(
+                format!("{} is a SQLite file of something else, not a warehouse", path.display()),
+                "nothing was changed; name another file",
+            ));
+        }
         if version > WAREHOUSE_VERSION {
             return Err(PortError::new(
                 format!(

@@ -23,6 +23,8 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX message_by_app ON message (app);
 "];
 
+/// Marks a SQLite file as a state: "tgst" in ASCII.
+const APPLICATION_ID: i64 = 0x7467_7374;
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;
 
@@ -32,6 +34,15 @@ const VERSION: i64 = STEPS.len() as i64;
 /// Where a newer program wrote it, or a step fails.
 pub fn apply(connection: &mut Connection, path: &Path) -> Result<(), PortError> {
     let version = version(connection).map_err(|error| failed(path, "open", &error))?;
+    let kind: i64 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(|error| failed(path, "open", &error))?;
+    if version > 0 && kind != APPLICATION_ID {
+        return Err(PortError::new(
+            format!("{} is a SQLite file of something else, not a state", path.display()),
+            "nothing was changed; name another file in [state] path",
+        ));
+    }
     if version > VERSION {
         return Err(PortError::new(
             format!("the state {} has version {version}; this program knows {VERSION}", path.display()),
@@ -52,6 +63,7 @@ fn step_by_step(connection: &mut Connection, version: i64) -> rusqlite::Result<(
     for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
         transaction.execute_batch(step)?;
     }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

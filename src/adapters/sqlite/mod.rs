@@ -42,6 +42,19 @@ impl SqliteState {
         Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), run_lock: Mutex::new(None) })
     }
 
+    /// Opens the state for reading. Where there is no file none is made: nothing is remembered yet.
+    ///
+    /// # Errors
+    /// As for [`SqliteState::open`].
+    pub fn open_existing(path: &Path) -> Result<Self, PortError> {
+        if path.exists() {
+            return Self::open(path);
+        }
+        let mut connection = Connection::open_in_memory().map_err(|error| failed(path, "open", &error))?;
+        migrations::apply(&mut connection, path)?;
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), run_lock: Mutex::new(None) })
+    }
+
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -156,3 +156,17 @@ fn a_package_that_is_none() {
       fix: write `package = "com.example.app"`, as the store names the app
     "#);
 }
+
+#[test]
+fn two_apps_in_one_place() {
+    let error =
+        refusal(&format!("{ANDROID}{}", ANDROID.replace("\"android\"\nplatform", "\"again\"\nplatform")));
+    assert!(
+        error.contains("watch the same place: track production of com.example.app on Google Play"),
+        "{error}"
+    );
+    assert!(error.starts_with("tidegate.toml:6:6:"), "{error}");
+    let beta =
+        format!("{}track = \"beta\"\n", ANDROID.replace("\"android\"\nplatform", "\"beta\"\nplatform"));
+    assert_eq!(good(&format!("{ANDROID}{beta}")).apps.len(), 2);
+}

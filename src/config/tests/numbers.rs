@@ -111,7 +111,7 @@ fn compat_without_wald() {
     tidegate.toml:2:10: `compat` in [slo] means something for method wald only, and app `android` uses mixture
       | compat = true
       |          ^^^^
-      fix: leave `compat` out, or write method = "wald"
+      fix: write compat = false here, or method = "wald"
     "#);
 }
 
@@ -143,4 +143,11 @@ fn steps_that_stop_short() {
       |                 ^^^^^^^^^^^^
       fix: add 1.0 as the last step
     ");
+}
+
+#[test]
+fn a_lag_that_makes_all_data_stale() {
+    let error = above("[data]\nlag_minutes = 90");
+    assert!(error.contains("`max_age_minutes` (90) must be above `lag_minutes` (90)"), "{error}");
+    assert!(error.starts_with("tidegate.toml:2:15:"), "{error}");
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::facts::Facts;
 use crate::domain::policy::Policy;
+use crate::domain::rate::Rate;
 use crate::domain::release::RolloutStatus;
 use crate::domain::verdict::{Evidence, Reason, Ruling, Verdict};
 
@@ -29,13 +30,28 @@ pub fn judge(facts: &Facts, policy: &Policy, now: Timestamp) -> Ruling {
         None => check(facts, policy),
     };
     let settings = &policy.rules.crash_free_sessions_fast_track;
-    Ruling { verdict, evidence: Evidence::of_sessions(facts.mature(), &policy.slo, settings.method, reason) }
+    let counts = facts.mature();
+    let (slo, tested) = (&policy.slo, Rate::clipped(1.0 - tightened(policy)));
+    let evidence = Evidence::of(
+        counts.sessions,
+        counts.crashed_sessions,
+        tested,
+        settings.method,
+        slo.confidence,
+        reason,
+    );
+    Ruling { verdict, evidence }
+}
+
+/// The crash rate of the objective, less the share of crashes that are never reported.
+fn tightened(policy: &Policy) -> f64 {
+    policy.slo.crash_rate() * (1.0 - policy.rules.crash_free_sessions_fast_track.margin)
 }
 
 /// Whether this ruling used up the one check of the cycle.
 #[must_use]
 pub fn used_up(ruling: &Ruling) -> bool {
-    matches!(ruling.evidence.reason, Reason::LowerBoundAboveObjective | Reason::NotProven)
+    matches!(ruling.verdict, Verdict::FastTrack | Verdict::Hold)
 }
 
 fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
@@ -56,7 +72,8 @@ fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
 /// The mature counts end some hours ago; a crash export that ends before that would make them look too good.
 fn crashes_lag(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
     let newest = facts.data.newest_crash_at.unwrap_or(facts.cycle_start);
-    (now.duration_since(newest) > policy.data.maturity).then_some(Reason::CrashesLag)
+    let longest = policy.data.maturity.max(policy.data.max_age);
+    (now.duration_since(newest) > longest).then_some(Reason::CrashesLag)
 }
 
 fn check(facts: &Facts, policy: &Policy) -> (Verdict, Reason) {
@@ -65,9 +82,13 @@ fn check(facts: &Facts, policy: &Policy) -> (Verdict, Reason) {
         return (Verdict::Inconclusive, Reason::MoreCrashesThanSessions);
     };
     let settings = &policy.rules.crash_free_sessions_fast_track;
-    let tightened = policy.slo.crash_rate() * (1.0 - settings.margin);
-    let proven = settings.method.better_than(sample, tightened, policy.slo.confidence);
-    match proven && counts.sessions >= settings.min_sessions {
+    if counts.sessions == 0 {
+        return (Verdict::Inconclusive, Reason::NoSessions);
+    }
+    if counts.sessions < settings.min_sessions {
+        return (Verdict::Hold, Reason::TooFewSessions);
+    }
+    match settings.method.better_than(sample, tightened(policy), policy.slo.confidence) {
         true => (Verdict::FastTrack, Reason::LowerBoundAboveObjective),
         false => (Verdict::Hold, Reason::NotProven),
     }
