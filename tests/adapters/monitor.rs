@@ -81,6 +81,30 @@ async fn a_halt_is_a_reply_under_the_warning() {
 }
 
 #[tokio::test]
+async fn a_halt_whose_warning_was_deleted_stands_alone() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    let model = town.sandbox.model();
+    let warning = model.slack_messages(crate::town::CHANNEL).unwrap()[0]["ts"].as_str().unwrap().to_owned();
+    model.delete_slack_message(crate::town::CHANNEL, &warning).unwrap();
+    let more: Vec<_> =
+        (0..5).map(|n| crate::support::crash(&format!("more{n}"), "2026-11-18T11:30:00Z")).collect();
+    town.fixture.import(crate::support::CRASHES, &more);
+    let ran = town.monitor(&[]).await;
+    assert_eq!((ran.code(), ran.result()["decision"].clone()), (0, json!("halt")), "{}", ran.stderr());
+    assert_eq!(town.messages().len(), 1);
+    assert!(town.messages()[0].starts_with("🛑 HALTED"), "{:?}", town.messages());
+}
+
+#[tokio::test]
+async fn a_lease_of_a_dead_run_blocks_nobody() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    town.kill_at(Fault::new(Service::GooglePlay, FaultKind::Hang)).await;
+    let ran = town.monitor(&[]).await;
+    assert_eq!((ran.code(), town.store_status().as_str()), (0, "halted"), "{}", ran.stderr());
+}
+
+#[tokio::test]
 async fn a_dry_run_decides_the_same_and_writes_nothing() {
     let town = Town::new(Apps::Android, Events::Bad).await;
     let ran = town.monitor(&["--dry-run"]).await;
