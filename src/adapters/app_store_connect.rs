@@ -154,10 +154,7 @@ impl RolloutTarget for AppStoreConnect {
              &fields[builds]=version&limit={VERSIONS_LOOKED_AT}"
         );
         let answer = self.get(path).await?;
-        let versions = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-        let releases =
-            versions.iter().map(|version| release(&answer, version)).collect::<Result<Vec<_>, _>>();
-        releases.and_then(with_builds).map_err(|problem| odd_answer(&self.bundle_id, &problem))
+        releases(&answer).and_then(with_builds).map_err(|problem| odd_answer(&self.bundle_id, &problem))
     }
 
     async fn apply(&self, _lease: &Lease, release: &Release, action: Action) -> Result<(), PortError> {
@@ -176,6 +173,12 @@ impl RolloutTarget for AppStoreConnect {
             Err(error) => Err(self.named(&error)),
         }
     }
+}
+
+/// The versions of an answer. One without a list of them is no answer, and not an app without versions.
+fn releases(answer: &Value) -> Result<Vec<Release>, String> {
+    let versions = answer.get("data").and_then(Value::as_array).ok_or("no list of versions")?;
+    versions.iter().map(|version| release(answer, version)).collect()
 }
 
 /// Leaves out versions without a build, unless one is on its way: that it can't be matched to events is no health.
@@ -307,6 +310,12 @@ mod tests {
         };
         assert!(with_builds(vec![version(RolloutStatus::RollingOut)]).unwrap_err().contains("2.0"));
         assert_eq!(with_builds(vec![version(RolloutStatus::Completed)]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_answer_without_versions_is_an_error_and_not_nothing() {
+        assert!(releases(&json!({"errors": []})).unwrap_err().contains("no list of versions"));
+        assert_eq!(releases(&json!({"data": []})), Ok(Vec::new()));
     }
 
     #[test]

@@ -211,12 +211,7 @@ enum Outcome {
 impl RolloutTarget for GooglePlay {
     async fn releases(&self) -> Result<Vec<Release>, PortError> {
         let track = self.look().await?;
-        let releases = track.get("releases").and_then(Value::as_array).cloned().unwrap_or_default();
-        releases
-            .iter()
-            .filter(|release| !codes(release).is_empty())
-            .map(|raw| release(raw).map_err(|problem| odd_answer(&self.place(), &problem)))
-            .collect()
+        releases(&track, &self.track).map_err(|problem| odd_answer(&self.place(), &problem))
     }
 
     async fn apply(&self, _lease: &Lease, release: &Release, action: Action) -> Result<(), PortError> {
@@ -230,6 +225,18 @@ impl RolloutTarget for GooglePlay {
             "let other tools that publish to this app finish; the next run tries again",
         ))
     }
+}
+
+/// The releases of a track. A track without any leaves them out, so its own name tells that it is the answer.
+fn releases(track: &Value, name: &str) -> Result<Vec<Release>, String> {
+    if track.get("track").and_then(Value::as_str) != Some(name) {
+        return Err(format!("something else than the track {name:?}"));
+    }
+    let listed = match track.get("releases") {
+        None => &[],
+        Some(releases) => releases.as_array().ok_or("a track whose releases are no list")?.as_slice(),
+    };
+    listed.iter().filter(|raw| !codes(raw).is_empty()).map(release).collect()
 }
 
 /// Our release inside a whole track.
@@ -359,6 +366,15 @@ mod tests {
         let mut release = json!({"versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15});
         change(&mut release, Action::FastTrack);
         assert_eq!(release, json!({"versionCodes": ["200"], "status": "completed"}));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_track_is_an_error_and_not_nothing() {
+        let error = |answer: Value| releases(&answer, "production").unwrap_err();
+        assert!(error(json!({})).contains("production"));
+        assert!(error(json!({"track": "beta", "releases": []})).contains("production"));
+        assert!(error(json!({"track": "production", "releases": {}})).contains("no list"));
+        assert_eq!(releases(&json!({"track": "production"}), "production"), Ok(Vec::new()));
     }
 
     #[test]

@@ -106,10 +106,14 @@ impl Slack {
         let mut cursor = String::new();
         for _ in 0..MOST_PAGES {
             let answer = self.read(method, &format!("{query}{cursor}")).await?;
-            let messages = answer.get("messages").and_then(Value::as_array);
-            if let Some(found) = messages.into_iter().flatten().find(|message| has_key(message, key)) {
-                let id = found.get("ts").and_then(Value::as_str).unwrap_or_default().to_owned();
-                return Ok(Some(Posted { channel: self.channel.clone(), id }));
+            // An answer without messages is not an answer that there are none.
+            let messages = answer.get("messages").and_then(Value::as_array).ok_or_else(|| {
+                let fix = "the message stays in the outbox, and the next run looks again";
+                PortError::new(format!("Slack answered {method} without a list of messages"), fix)
+            })?;
+            let found = messages.iter().find(|message| has_key(message, key));
+            if let Some(id) = found.and_then(|message| message.get("ts")?.as_str()) {
+                return Ok(Some(Posted { channel: self.channel.clone(), id: id.to_owned() }));
             }
             match answer.pointer("/response_metadata/next_cursor").and_then(Value::as_str) {
                 Some(next) if !next.is_empty() => cursor = format!("&cursor={}", next.replace('=', "%3D")),
