@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::Window;
-use crate::domain::counts::Partials;
+use crate::domain::cost::QueryCost;
+use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
@@ -53,8 +54,10 @@ impl PortError {
 /// One reading of the events of one app.
 #[derive(Debug, Clone)]
 pub struct MetricRequest {
-    /// Both sides are counted over this window.
+    /// Sessions are counted over this window, and crashes up to its end.
     pub window: Window,
+    /// Crashes are counted from here on: late reports belong to days whose sessions are complete.
+    pub crashes_from: Timestamp,
     /// Events before this instant are mature.
     pub mature_to: Timestamp,
     /// The builds of the release.
@@ -63,31 +66,61 @@ pub struct MetricRequest {
     pub version: VersionName,
 }
 
-/// What a reading found.
+/// What a reading of both sides found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// One partial for each day of the window.
-    pub partials: Partials,
+    /// The sessions of each day of the window.
+    pub sessions: Vec<DaySessions>,
+    /// The crashes of each day from [`MetricRequest::crashes_from`] on.
+    pub crashes: Vec<DayCrashes>,
     /// Both sides are counted up to here: the window's end, or the newest session where that is earlier.
     pub through: Timestamp,
     /// The newest session of any version in the window.
     pub newest_session_at: Option<Timestamp>,
-    /// The newest crash report of any version in the window.
+    /// The newest crash report of any version since [`MetricRequest::crashes_from`].
     pub newest_crash_at: Option<Timestamp>,
     /// Tables that are not there; what they would have counted is unknown, not zero.
     pub absent: Vec<AbsentTable>,
-    /// Bytes that the queries were billed for; 0 on the embedded warehouse.
-    pub bytes_billed: u64,
+    /// What each query cost.
+    pub queries: Vec<QueryCost>,
+    /// Changes whenever the crash tables do; none where the warehouse can't tell.
+    pub crashes_mark: Option<String>,
+    /// Changes whenever the session tables do; none where the warehouse can't tell.
+    pub sessions_mark: Option<String>,
+}
+
+/// What a reading of the crashes alone found: everything that the tables hold, so at least as many as belong to any
+/// window that ends now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CrashReading {
+    /// The crashes of each day from [`MetricRequest::crashes_from`] on.
+    pub days: Vec<DayCrashes>,
+    /// The newest crash report of any version, at most the end of the window.
+    pub newest_crash_at: Option<Timestamp>,
+    /// Tables that are not there.
+    pub absent: Vec<AbsentTable>,
+    /// What each query cost.
+    pub queries: Vec<QueryCost>,
+    /// Changes whenever the tables do; none where the warehouse can't tell.
+    pub mark: Option<String>,
+    /// The tables are as they were, so they were not read and [`CrashReading::days`] is empty.
+    pub unchanged: bool,
 }
 
 /// Where crashes and sessions are counted.
 #[async_trait]
 pub trait MetricSource: Send + Sync {
-    /// Counts both sides over one aligned window, per day.
+    /// Counts both sides up to the same instant, per day.
     ///
     /// # Errors
     /// Where a query could not be completed; an unfinished answer is never an empty one.
     async fn read(&self, request: &MetricRequest) -> Result<Reading, PortError>;
+
+    /// Counts the crashes alone, which is cheap; not even that where the tables still bear the mark that is `known`.
+    ///
+    /// # Errors
+    /// As for [`MetricSource::read`].
+    async fn crashes(&self, request: &MetricRequest, known: Option<&str>) -> Result<CrashReading, PortError>;
 
     /// The earliest session of the release since `since`, for a rollout that was under way at first sight.
     ///

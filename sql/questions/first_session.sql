@@ -3,7 +3,7 @@
 WITH events AS (
 {source}
 )
-SELECT version, build, MIN(at_us) AS first_us
+SELECT platform, application, version, build, MIN(at_us) AS first_us
 FROM events
 WHERE @builds LIKE CONCAT('%,', build, ',%') OR @versions LIKE CONCAT('%,', version, ',%')
-GROUP BY version, build
+GROUP BY platform, application, version, build

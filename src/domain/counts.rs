@@ -114,6 +114,68 @@ impl DayPartial {
     }
 }
 
+/// The sessions of one day, as a reading saw them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DaySessions {
+    /// The day.
+    pub day: UtcDay,
+    /// Sessions that started.
+    pub sessions: u64,
+    /// Those before the mature cut.
+    pub mature_sessions: u64,
+    /// People with a session.
+    pub users: Sketch,
+}
+
+impl DaySessions {
+    /// A day without sessions.
+    #[must_use]
+    pub fn none(day: UtcDay) -> Self {
+        Self { day, sessions: 0, mature_sessions: 0, users: Sketch::default() }
+    }
+}
+
+/// The crashes of one day, as a reading saw them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayCrashes {
+    /// The day.
+    pub day: UtcDay,
+    /// Sessions with a fatal crash or a foreground ANR.
+    pub crashed_sessions: u64,
+    /// Those before the mature cut.
+    pub mature_crashed_sessions: u64,
+    /// Crash reports with error type FATAL.
+    pub fatal_events: u64,
+    /// ANR reports in the foreground that are not also fatal.
+    pub foreground_anr_events: u64,
+    /// Installations with a crash, weighted by their number of crashes.
+    pub installations: Sketch,
+}
+
+impl DayCrashes {
+    /// A day without crashes.
+    #[must_use]
+    pub fn none(day: UtcDay) -> Self {
+        Self {
+            day,
+            crashed_sessions: 0,
+            mature_crashed_sessions: 0,
+            fatal_events: 0,
+            foreground_anr_events: 0,
+            installations: Sketch::default(),
+        }
+    }
+}
+
+/// How far a reading of sessions went.
+#[derive(Debug, Clone, Copy)]
+pub struct CountedTo {
+    /// Everything up to here.
+    pub through: Timestamp,
+    /// The mature counts up to here.
+    pub mature_through: Timestamp,
+}
+
 /// The partials of one release cycle, one for each day.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -123,6 +185,39 @@ impl Partials {
     /// Puts newer readings in the place of older ones of the same days.
     pub fn replace(&mut self, newer: impl IntoIterator<Item = DayPartial>) {
         self.0.extend(newer.into_iter().map(|partial| (partial.day, partial)));
+    }
+
+    /// Puts newly read sessions in the place of older ones of the same days.
+    pub fn take_sessions(&mut self, days: &[DaySessions], to: CountedTo) {
+        for read in days {
+            let partial = self.entry(read.day, to);
+            partial.fresh.sessions = read.sessions;
+            partial.mature.sessions = read.mature_sessions;
+            partial.users = read.users.clone();
+            (partial.through, partial.mature_through) = (to.through, to.mature_through);
+        }
+    }
+
+    /// Puts newly read crashes in the place of older ones of the same days.
+    pub fn take_crashes(&mut self, days: &[DayCrashes], to: CountedTo) {
+        for read in days {
+            let partial = self.entry(read.day, to);
+            partial.fresh.crashed_sessions = read.crashed_sessions;
+            partial.mature.crashed_sessions = read.mature_crashed_sessions;
+            partial.fatal_events = read.fatal_events;
+            partial.foreground_anr_events = read.foreground_anr_events;
+            partial.crashed_installations = read.installations.clone();
+        }
+    }
+
+    fn entry(&mut self, day: UtcDay, to: CountedTo) -> &mut DayPartial {
+        self.0.entry(day).or_insert_with(|| DayPartial::empty(day, to.through, to.mature_through))
+    }
+
+    /// The partial of a day.
+    #[must_use]
+    pub fn get(&self, day: UtcDay) -> Option<&DayPartial> {
+        self.0.get(&day)
     }
 
     /// The days, oldest first.

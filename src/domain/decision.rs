@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cost::QueryCost;
 use super::facts::Facts;
 use super::ids::{BuildNumber, DecisionId, VersionName};
 use super::judge::{Judgement, judge};
@@ -37,8 +38,8 @@ pub struct Record {
     pub policy: Policy,
     /// What followed.
     pub judgement: Judgement,
-    /// Bytes that the queries of this reading were billed for.
-    pub bytes_billed: u64,
+    /// The queries of this reading and what each cost.
+    pub queries: Vec<QueryCost>,
     /// The program that judged.
     pub tidegate_version: String,
 }
@@ -60,8 +61,8 @@ pub struct Judged {
     pub facts: Facts,
     /// What was asked.
     pub policy: Policy,
-    /// Bytes billed.
-    pub bytes_billed: u64,
+    /// The queries of this reading and what each cost.
+    pub queries: Vec<QueryCost>,
 }
 
 impl Record {
@@ -80,7 +81,7 @@ impl Record {
             facts: judged.facts,
             policy: judged.policy,
             judgement,
-            bytes_billed: judged.bytes_billed,
+            queries: judged.queries,
             tidegate_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

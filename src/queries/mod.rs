@@ -5,9 +5,11 @@
 //! a named parameter. Nothing here runs a query.
 
 mod rows;
+mod shape;
 mod table;
 
-pub use rows::{Cell, CrashCounts, FirstSession, OfRelease, Person, Row, SessionCounts, WrongRow};
+pub use rows::{Cell, CrashRow, FirstSession, OfRelease, Row, SessionRow, WrongRow};
+pub use shape::{Partitioning, Shape};
 pub use table::{Export, InvalidTable, Table, platform_suffix};
 
 /// The engines that sources are written for.
@@ -20,7 +22,7 @@ pub enum Engine {
 }
 
 /// The export tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Firebase Crashlytics.
     Crashlytics,
@@ -33,6 +35,48 @@ pub enum Source {
 impl Source {
     /// Every source; a test asks that each file is bound once.
     pub const ALL: [Self; 3] = [Self::Crashlytics, Self::FirebaseSessions, Self::Analytics];
+
+    /// The name of the file, used as a label of the query.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crashlytics => "crashlytics",
+            Self::FirebaseSessions => "firebase_sessions",
+            Self::Analytics => "analytics",
+        }
+    }
+
+    /// The columns that no table of this source may lack, fields of records as `record.field`.
+    #[must_use]
+    pub fn needed(self) -> &'static [&'static str] {
+        match self {
+            Self::Crashlytics => &[
+                "event_id",
+                "event_timestamp",
+                "error_type",
+                "process_state",
+                "installation_uuid",
+                "application.display_version",
+            ],
+            Self::FirebaseSessions => &[
+                "session_id",
+                "instance_id",
+                "event_timestamp",
+                "event_type",
+                "crashlytics_data_collection_enabled",
+                "application.display_version",
+                "application.build_version",
+            ],
+            Self::Analytics => &[
+                "event_name",
+                "event_timestamp",
+                "platform",
+                "user_pseudo_id",
+                "app_info.id",
+                "app_info.version",
+            ],
+        }
+    }
 
     /// The text for an engine.
     #[must_use]
@@ -54,34 +98,30 @@ impl Source {
     }
 }
 
+/// The filter that prunes a table of BigQuery which is partitioned by the time of loading.
+const PARTITION_TIME: &str = include_str!("../../sql/sources/bigquery/partition_time.sql");
+
 /// The questions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Question {
-    /// Reports and crashed sessions per day, version and build.
-    CrashCounts,
-    /// Sessions per day, version and build.
-    SessionCounts,
-    /// The people with a session.
-    SessionPeople,
-    /// The people with a crash.
-    CrashPeople,
+    /// Reports and crashed sessions per day, version and build, and whose installations crashed.
+    Crashes,
+    /// Sessions per day, version and build, and who had them.
+    Sessions,
     /// The first session.
     FirstSession,
 }
 
 impl Question {
     /// Every question; a test asks that each file is bound once.
-    pub const ALL: [Self; 5] =
-        [Self::CrashCounts, Self::SessionCounts, Self::SessionPeople, Self::CrashPeople, Self::FirstSession];
+    pub const ALL: [Self; 3] = [Self::Crashes, Self::Sessions, Self::FirstSession];
 
     /// The text, the same for every engine.
     #[must_use]
     pub fn sql(self) -> &'static str {
         match self {
-            Self::CrashCounts => include_str!("../../sql/questions/crash_counts.sql"),
-            Self::SessionCounts => include_str!("../../sql/questions/session_counts.sql"),
-            Self::SessionPeople => include_str!("../../sql/questions/session_people.sql"),
-            Self::CrashPeople => include_str!("../../sql/questions/crash_people.sql"),
+            Self::Crashes => include_str!("../../sql/questions/crashes.sql"),
+            Self::Sessions => include_str!("../../sql/questions/sessions.sql"),
             Self::FirstSession => include_str!("../../sql/questions/first_session.sql"),
         }
     }
@@ -90,17 +130,34 @@ impl Question {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::CrashCounts => "crash_counts",
-            Self::SessionCounts => "session_counts",
-            Self::SessionPeople => "session_people",
-            Self::CrashPeople => "crash_people",
+            Self::Crashes => "crashes",
+            Self::Sessions => "sessions",
             Self::FirstSession => "first_session",
+        }
+    }
+
+    /// The columns of the answer, in order.
+    #[must_use]
+    pub fn columns(self) -> &'static [(&'static str, Kind)] {
+        match self {
+            Self::Crashes => rows::CRASHES,
+            Self::Sessions => rows::SESSIONS,
+            Self::FirstSession => rows::FIRST_SESSION,
         }
     }
 }
 
+/// The type of a column of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// INT64.
+    Integer,
+    /// STRING.
+    Text,
+}
+
 /// The value of a named parameter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// An INT64.
     Integer(i64),
@@ -121,22 +178,16 @@ pub struct Parameters {
     pub builds: Vec<String>,
     /// The versions of the release, for sources without builds.
     pub versions: Vec<String>,
-    /// `ANDROID` or `IOS`, as Analytics writes it.
-    pub platform: &'static str,
-    /// The package or bundle id, as Analytics writes it.
-    pub application_id: String,
 }
 
 impl Parameters {
-    fn all(&self) -> [(&'static str, Value); 8] {
+    fn all(&self) -> [(&'static str, Value); 6] {
         [
             ("from_us", Value::Integer(self.from_us)),
             ("to_us", Value::Integer(self.to_us)),
             ("mature_us", Value::Integer(self.mature_us)),
             ("builds", Value::Text(list(&self.builds))),
             ("versions", Value::Text(list(&self.versions))),
-            ("platform", Value::Text(self.platform.to_owned())),
-            ("application_id", Value::Text(self.application_id.clone())),
             ("sketch_size", Value::Integer(crate::domain::sketch::SKETCH_SIZE as i64)),
         ]
     }
@@ -148,31 +199,36 @@ fn list(names: &[String]) -> String {
 }
 
 /// A query that can be run: its text and the parameters that it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The question, for labels and errors.
     pub question: Question,
+    /// What the table is, for labels.
+    pub source: Source,
+    /// The table that it reads, for errors.
+    pub table: Table,
     /// The text.
     pub sql: String,
     /// The parameters, by name without `@`.
     pub parameters: Vec<(&'static str, Value)>,
 }
 
-/// Puts a question, a source and a table together.
+/// Puts a question, a source and a table of a known shape together.
 #[must_use]
 pub fn render(
     question: Question,
     source: Source,
     engine: Engine,
     table: &Table,
+    shape: &Shape,
     parameters: &Parameters,
 ) -> Query {
-    let source = source.sql(engine).replace("{table}", table.as_str());
-    let sql = question.sql().replace("{source}", source.trim_end());
+    let text = shape.fit(source.sql(engine)).replace("{table}", table.as_str());
+    let sql = question.sql().replace("{source}", text.trim_end());
     let named = parameter_names(&sql);
     let parameters =
         parameters.all().into_iter().filter(|(name, _)| named.iter().any(|n| n == name)).collect();
-    Query { question, sql, parameters }
+    Query { question, source, table: table.clone(), sql, parameters }
 }
 
 /// The names of the parameters in a text, without `@`, each once.
@@ -201,14 +257,12 @@ mod tests {
             mature_us: 1,
             builds: vec!["200".into(), "201".into()],
             versions: Vec::new(),
-            platform: "ANDROID",
-            application_id: "com.example.app".into(),
         }
     }
 
     /// Which source answers the columns of a question.
     fn fits(question: Question, source: Source) -> bool {
-        let of_crashes = matches!(question, Question::CrashCounts | Question::CrashPeople);
+        let of_crashes = question == Question::Crashes;
         of_crashes == (source == Source::Crashlytics)
     }
 
@@ -218,7 +272,7 @@ mod tests {
         for engine in [Engine::Sqlite, Engine::BigQuery] {
             for question in Question::ALL {
                 for source in Source::ALL.into_iter().filter(|source| fits(question, *source)) {
-                    let query = render(question, source, engine, &table, &parameters());
+                    let query = render(question, source, engine, &table, &Shape::default(), &parameters());
                     let mut bound: Vec<_> =
                         query.parameters.iter().map(|(name, _)| (*name).to_owned()).collect();
                     bound.sort();
@@ -272,6 +326,7 @@ mod tests {
             lines.skip_while(|line| *line != "SELECT").skip(1).take_while(|line| !line.starts_with("FROM"));
         listed
             .filter_map(|line| line.trim_end_matches(',').split_whitespace().last().map(str::to_owned))
+            .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
             .collect()
     }
 

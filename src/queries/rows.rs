@@ -1,5 +1,7 @@
 //! The rows that the questions answer. Engines answer cells; only this file knows which column is which.
 
+use super::Kind;
+
 /// One value of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
@@ -46,6 +48,14 @@ impl Cells {
         N::try_from(value).map_err(|_| WrongRow { column, found, wanted: "a count" })
     }
 
+    fn fingerprint(&mut self) -> Result<Option<i64>, WrongRow> {
+        match self.0.next() {
+            Some(Cell::Integer(value)) => Ok(Some(value)),
+            Some(Cell::Null) => Ok(None),
+            found => Err(WrongRow { column: "fingerprint", found, wanted: "a whole number or nothing" }),
+        }
+    }
+
     fn text(&mut self, column: &'static str) -> Result<Option<String>, WrongRow> {
         match self.0.next() {
             Some(Cell::Text(value)) => Ok(Some(value)),
@@ -55,8 +65,16 @@ impl Cells {
     }
 }
 
-/// A row that belongs to a version and a build.
+/// A row that belongs to a version and a build of an app.
 pub trait OfRelease {
+    /// The platform, where the table holds several.
+    fn platform(&self) -> Option<&str> {
+        None
+    }
+    /// The package or bundle id, where the table holds several.
+    fn application(&self) -> Option<&str> {
+        None
+    }
     /// The version, where the row has one.
     fn version(&self) -> Option<&str>;
     /// The build, where the row has one.
@@ -64,8 +82,11 @@ pub trait OfRelease {
 }
 
 macro_rules! of_release {
-    ($($row:ty),+) => {$(
+    ($($row:ty { $($column:ident),* }),+) => {$(
         impl OfRelease for $row {
+            $(fn $column(&self) -> Option<&str> {
+                self.$column.as_deref()
+            })*
             fn version(&self) -> Option<&str> {
                 self.version.as_deref()
             }
@@ -76,11 +97,47 @@ macro_rules! of_release {
     )+};
 }
 
-of_release!(CrashCounts, SessionCounts, Person, FirstSession);
+of_release!(CrashRow {}, SessionRow { platform, application }, FirstSession { platform, application });
 
-/// A row of `crash_counts`.
+/// The columns of `crashes`.
+pub(super) const CRASHES: &[(&str, Kind)] = &[
+    ("day", Kind::Integer),
+    ("version", Kind::Text),
+    ("build", Kind::Text),
+    ("fatal_events", Kind::Integer),
+    ("foreground_anr_events", Kind::Integer),
+    ("crashed_sessions", Kind::Integer),
+    ("mature_crashed_sessions", Kind::Integer),
+    ("newest_us", Kind::Integer),
+    ("fingerprint", Kind::Integer),
+    ("crashes", Kind::Integer),
+];
+
+/// The columns of `sessions`.
+pub(super) const SESSIONS: &[(&str, Kind)] = &[
+    ("day", Kind::Integer),
+    ("platform", Kind::Text),
+    ("application", Kind::Text),
+    ("version", Kind::Text),
+    ("build", Kind::Text),
+    ("sessions", Kind::Integer),
+    ("mature_sessions", Kind::Integer),
+    ("newest_us", Kind::Integer),
+    ("fingerprint", Kind::Integer),
+];
+
+/// The columns of `first_session`.
+pub(super) const FIRST_SESSION: &[(&str, Kind)] = &[
+    ("platform", Kind::Text),
+    ("application", Kind::Text),
+    ("version", Kind::Text),
+    ("build", Kind::Text),
+    ("first_us", Kind::Integer),
+];
+
+/// A row of `crashes`. The totals stand in one row of each day, version and build, and are 0 in the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrashCounts {
+pub struct CrashRow {
     /// Days since 1970, UTC.
     pub day: i64,
     /// The version, where the report has one.
@@ -97,13 +154,21 @@ pub struct CrashCounts {
     pub mature_crashed_sessions: u64,
     /// The newest report of any kind, in microseconds since 1970.
     pub newest_us: i64,
+    /// The fingerprint of an installation that crashed.
+    pub fingerprint: Option<i64>,
+    /// How many crashes it had.
+    pub crashes: u32,
 }
 
-/// A row of `session_counts`.
+/// A row of `sessions`. The totals stand in one row of each day, version and build, and are 0 in the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionCounts {
+pub struct SessionRow {
     /// Days since 1970, UTC.
     pub day: i64,
+    /// The platform, where the table holds several.
+    pub platform: Option<String>,
+    /// The package or bundle id, where the table holds several.
+    pub application: Option<String>,
     /// The version, where the session has one.
     pub version: Option<String>,
     /// The build, where the source knows it.
@@ -114,26 +179,17 @@ pub struct SessionCounts {
     pub mature_sessions: u64,
     /// The newest session, in microseconds since 1970.
     pub newest_us: i64,
-}
-
-/// A row of `session_people` or `crash_people`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// Days since 1970, UTC.
-    pub day: i64,
-    /// The version.
-    pub version: Option<String>,
-    /// The build, where the source knows it.
-    pub build: Option<String>,
-    /// The fingerprint of the person's id.
-    pub fingerprint: i64,
-    /// How many crashes they had.
-    pub crashes: u32,
+    /// The fingerprint of a person with a session.
+    pub fingerprint: Option<i64>,
 }
 
 /// A row of `first_session`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstSession {
+    /// The platform, where the table holds several.
+    pub platform: Option<String>,
+    /// The package or bundle id, where the table holds several.
+    pub application: Option<String>,
     /// The version.
     pub version: Option<String>,
     /// The build, where the source knows it.
@@ -142,7 +198,7 @@ pub struct FirstSession {
     pub first_us: i64,
 }
 
-impl Row for CrashCounts {
+impl Row for CrashRow {
     fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
         let mut cells = Cells(cells.into_iter());
         Ok(Self {
@@ -154,33 +210,25 @@ impl Row for CrashCounts {
             crashed_sessions: cells.count("crashed_sessions")?,
             mature_crashed_sessions: cells.count("mature_crashed_sessions")?,
             newest_us: cells.integer("newest_us")?,
+            fingerprint: cells.fingerprint()?,
+            crashes: cells.count("crashes")?,
         })
     }
 }
 
-impl Row for SessionCounts {
+impl Row for SessionRow {
     fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
         let mut cells = Cells(cells.into_iter());
         Ok(Self {
             day: cells.integer("day")?,
+            platform: cells.text("platform")?,
+            application: cells.text("application")?,
             version: cells.text("version")?,
             build: cells.text("build")?,
             sessions: cells.count("sessions")?,
             mature_sessions: cells.count("mature_sessions")?,
             newest_us: cells.integer("newest_us")?,
-        })
-    }
-}
-
-impl Row for Person {
-    fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
-        let mut cells = Cells(cells.into_iter());
-        Ok(Self {
-            day: cells.integer("day")?,
-            version: cells.text("version")?,
-            build: cells.text("build")?,
-            fingerprint: cells.integer("fingerprint")?,
-            crashes: cells.count("crashes")?,
+            fingerprint: cells.fingerprint()?,
         })
     }
 }
@@ -189,6 +237,8 @@ impl Row for FirstSession {
     fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
         let mut cells = Cells(cells.into_iter());
         Ok(Self {
+            platform: cells.text("platform")?,
+            application: cells.text("application")?,
             version: cells.text("version")?,
             build: cells.text("build")?,
             first_us: cells.integer("first_us")?,
@@ -202,15 +252,15 @@ mod tests {
 
     #[test]
     fn a_negative_count_is_refused_with_its_column() {
-        let mut row = vec![Cell::Integer(20), Cell::Null, Cell::Text("200".into())];
+        let mut row = vec![Cell::Integer(20), Cell::Null, Cell::Null, Cell::Null, Cell::Text("200".into())];
         row.extend([Cell::Integer(-1), Cell::Integer(0), Cell::Integer(0)]);
-        let error = SessionCounts::read(row).unwrap_err().to_string();
+        let error = SessionRow::read(row).unwrap_err().to_string();
         assert!(error.contains("sessions") && error.contains("-1"), "{error}");
     }
 
     #[test]
     fn a_missing_column_is_refused() {
         let error = FirstSession::read(vec![Cell::Null]).unwrap_err().to_string();
-        assert!(error.contains("build"), "{error}");
+        assert!(error.contains("application"), "{error}");
     }
 }

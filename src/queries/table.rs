@@ -10,7 +10,7 @@ use crate::domain::ids::{ApplicationId, Platform};
 const LONGEST_PART: usize = 1024;
 
 /// A table as `dataset.table`, of letters, digits and underscores only.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Table(String);
 
 /// A table name that could change the meaning of a query.
@@ -60,6 +60,18 @@ impl Table {
             Export::Batch => "events_",
         };
         Self::new(&format!("{dataset}.{prefix}{}", date.strftime("%Y%m%d")))
+    }
+
+    /// The dataset.
+    #[must_use]
+    pub fn dataset(&self) -> &str {
+        self.0.split_once('.').map_or("", |(dataset, _)| dataset)
+    }
+
+    /// The table within its dataset.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split_once('.').map_or("", |(_, table)| table)
     }
 
     /// The name as text.

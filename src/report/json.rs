@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::cost::bytes_billed;
 use crate::domain::judge::{Decision, RuleOutcome};
 use crate::domain::rate::{Rate, UserFraction};
 use crate::domain::release::Action;
@@ -53,7 +54,7 @@ pub fn result(report: &AppReport) -> Value {
         "user_fraction": report.user_fraction,
         "next_user_fraction": next_user_fraction(report),
         "data_through": facts.map(|facts| facts.data.through),
-        "bytes_billed": record.map(|record| record.bytes_billed),
+        "bytes_billed": record.map(|record| bytes_billed(&record.queries)),
         "rules": record.map(|record| record.judgement.rules.iter().map(rule).collect::<Vec<_>>()).unwrap_or_default(),
         "problems": report.problems,
     })

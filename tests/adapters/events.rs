@@ -5,7 +5,7 @@ use serde_json::json;
 use tidegate::adapters::events::Events;
 use tidegate::config::{SessionSource, Sources};
 use tidegate::domain::calendar::{UtcDay, Window};
-use tidegate::domain::counts::{Counts, DayPartial};
+use tidegate::domain::counts::{CountedTo, Counts, DayPartial, Partials};
 use tidegate::domain::facts::Side;
 use tidegate::domain::ids::{ApplicationId, BuildNumber, Platform, VersionName};
 use tidegate::ports::{MetricRequest, MetricSource, Reading};
@@ -25,28 +25,47 @@ fn sources(sessions: SessionSource) -> Sources {
 fn request(from: &str, to: &str) -> MetricRequest {
     MetricRequest {
         window: Window::new(at(from), at(to)),
+        crashes_from: at(from),
         mature_to: at(to),
         builds: vec![BuildNumber::new("200").unwrap()],
         version: VersionName::new("2.0").unwrap(),
     }
 }
 
-async fn read_from(fixture: &Fixture, sessions: SessionSource, request: &MetricRequest) -> Reading {
-    let app = ApplicationId::new("com.example.app").unwrap();
-    let events = Events::new(fixture.warehouse.clone(), Platform::Android, app, sources(sessions));
-    events.read(request).await.unwrap()
+/// A reading, and the partials that it makes.
+struct Counted {
+    reading: Reading,
+    partials: Partials,
 }
 
-async fn read(fixture: &Fixture, request: &MetricRequest) -> Reading {
+impl std::ops::Deref for Counted {
+    type Target = Reading;
+    fn deref(&self) -> &Reading {
+        &self.reading
+    }
+}
+
+async fn read_from(fixture: &Fixture, sessions: SessionSource, request: &MetricRequest) -> Counted {
+    let app = ApplicationId::new("com.example.app").unwrap();
+    let events = Events::new(fixture.warehouse.clone(), Platform::Android, app, sources(sessions));
+    let reading = events.read(request).await.unwrap();
+    let to = CountedTo { through: reading.through, mature_through: request.mature_to.min(reading.through) };
+    let mut partials = Partials::default();
+    partials.take_sessions(&reading.sessions, to);
+    partials.take_crashes(&reading.crashes, to);
+    Counted { reading, partials }
+}
+
+async fn read(fixture: &Fixture, request: &MetricRequest) -> Counted {
     read_from(fixture, SessionSource::FirebaseSessions, request).await
 }
 
-fn total(reading: &Reading) -> (u64, u64) {
+fn total(reading: &Counted) -> (u64, u64) {
     let counts: Counts = reading.partials.iter().map(|day| day.fresh).sum();
     (counts.sessions, counts.crashed_sessions)
 }
 
-fn only(reading: &Reading) -> &DayPartial {
+fn only(reading: &Counted) -> &DayPartial {
     let mut days = reading.partials.iter();
     let day = days.next().unwrap();
     assert!(days.next().is_none(), "one day was expected");
@@ -317,7 +336,7 @@ mod with_analytics {
         }
     }
 
-    async fn read(fixture: &Fixture, from: &str, to: &str) -> Reading {
+    async fn read(fixture: &Fixture, from: &str, to: &str) -> Counted {
         read_from(fixture, berlin(), &request(from, to)).await
     }
 

@@ -104,6 +104,6 @@ pub fn record(facts: Facts, now: Timestamp) -> Record {
         now,
         facts,
         policy: policy(),
-        bytes_billed: 0,
+        queries: Vec::new(),
     })
 }

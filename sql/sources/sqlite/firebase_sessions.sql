@@ -5,6 +5,8 @@ SELECT
   session_id,
   event_timestamp AS at_us,
   event_timestamp / 86400000000 AS day,
+  NULL AS platform,
+  NULL AS application,
   CAST(application ->> '$.display_version' AS TEXT) AS version,
   CAST(application ->> '$.build_version' AS TEXT) AS build,
   instance_id AS user_id

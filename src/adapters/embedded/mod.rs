@@ -15,7 +15,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
-use super::events::{Answer, Warehouse};
+use super::events::{Answer, TableInfo, Warehouse};
+use crate::domain::cost::QueryCost;
 use crate::ports::PortError;
 use crate::queries::{Cell, Engine, Query, Table, Value};
 
@@ -93,7 +94,12 @@ impl Embedded {
         }
         let columns = statement.column_count();
         let mut rows = statement.raw_query();
-        let mut answer = Answer::default();
+        let cost = QueryCost {
+            question: query.question.name().to_owned(),
+            table: query.table.to_string(),
+            ..QueryCost::default()
+        };
+        let mut answer = Answer { rows: Vec::new(), cost };
         while let Some(row) = rows.next()? {
             answer.rows.push(
                 (0..columns).map(|column| Ok(cell(row.get_ref(column)?))).collect::<rusqlite::Result<_>>()?,
@@ -109,11 +115,22 @@ impl Warehouse for Embedded {
         Engine::Sqlite
     }
 
-    async fn has_table(&self, table: &Table) -> Result<bool, PortError> {
-        self.connection()
+    /// Imported rows are only ever added, so the newest row id tells whether a table has changed.
+    async fn table(&self, table: &Table) -> Result<Option<TableInfo>, PortError> {
+        let there = self
+            .connection()
             .prepare_cached("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")
             .and_then(|mut statement| statement.exists([table.as_str()]))
-            .map_err(|error| failed(&self.path, "list the tables of", &error))
+            .map_err(|error| failed(&self.path, "list the tables of", &error))?;
+        if !there {
+            return Ok(None);
+        }
+        let newest: Option<i64> = self
+            .connection()
+            .query_row(&format!("SELECT MAX(rowid) FROM `{table}`"), [], |row| row.get(0))
+            .map_err(|error| failed(&self.path, "look at a table of", &error))?;
+        let mark = Some(newest.unwrap_or(0).to_string());
+        Ok(Some(TableInfo { mark, ..TableInfo::default() }))
     }
 
     async fn run(&self, query: &Query) -> Result<Answer, PortError> {

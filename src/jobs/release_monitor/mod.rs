@@ -206,7 +206,7 @@ async fn judge(
     release: &Release,
     now: Timestamp,
 ) -> Result<Result<Judged, PortError>, StateError> {
-    let Observed { mut state, partials, absent, through, bytes_billed, provisional, writes } =
+    let Observed { mut state, partials, absent, through, queries, provisional, writes } =
         match observe::observe(world, memory, known, release, now).await? {
             Ok(observed) => observed,
             Err(error) => return Ok(Err(error)),
@@ -220,7 +220,7 @@ async fn judge(
         now,
         facts,
         policy: world.policy.clone(),
-        bytes_billed,
+        queries,
     });
     if record.judgement.fast_track_checked {
         state.fast_track_checked_at = Some(now);

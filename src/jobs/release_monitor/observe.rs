@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::AppWorld;
 use crate::domain::calendar::{UtcDay, Window};
-use crate::domain::counts::{Partials, mature_cut};
+use crate::domain::cost::QueryCost;
+use crate::domain::counts::{CountedTo, Partials, mature_cut};
 use crate::domain::facts::AbsentTable;
 use crate::domain::release::{Release, ReleaseId, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
@@ -27,8 +28,8 @@ pub struct Observed {
     pub absent: Vec<AbsentTable>,
     /// Both sides are counted up to here.
     pub through: Timestamp,
-    /// Bytes billed for this reading.
-    pub bytes_billed: u64,
+    /// What the queries of this reading cost.
+    pub queries: Vec<QueryCost>,
     /// Whether the state may be kept.
     pub provisional: Provisional,
     /// What has to be written down.
@@ -67,7 +68,7 @@ pub async fn observe(
     let request = request(world, &state, &partials, release, now);
     let first_sight = before.is_none_or(|before| before.last_seen == RolloutStatus::Pending);
     Ok(world.metrics.read(&request).await.map(|reading| {
-        let mut observed = taken_in(state, partials, reading, now);
+        let mut observed = taken_in(state, partials, &request, reading, now);
         if resumed {
             observed.writes.insert(0, Write::ForgetPartials(observed.state.id.clone()));
         }
@@ -112,6 +113,7 @@ async fn start_at_first_sight(
     let since = looked_at.unwrap_or(earliest).max(earliest);
     let request = MetricRequest {
         window: Window::new(since, now),
+        crashes_from: since,
         mature_to: now,
         builds: release.builds.clone(),
         version: release.version.clone(),
@@ -129,8 +131,10 @@ fn request(
     let data = &world.policy.data;
     let newest = now.checked_sub(data.lag).unwrap_or(now);
     let settle_days = if is_settled(state, now) { 0 } else { SETTLE_DAYS };
+    let window = partials.due(Window::new(state.cycle_start, newest), settle_days);
     MetricRequest {
-        window: partials.due(Window::new(state.cycle_start, newest), settle_days),
+        window,
+        crashes_from: window.from,
         mature_to: mature_cut(now, data.maturity),
         builds: release.builds.clone(),
         version: release.version.clone(),
@@ -143,12 +147,21 @@ fn is_settled(state: &ReleaseState, now: Timestamp) -> bool {
 
 /// Puts a reading in the place of what was known of its days. A reading that lacks a table changes nothing: its zeros
 /// are not counts, and crashes without their sessions would fake a bad release.
-fn taken_in(mut state: ReleaseState, mut partials: Partials, reading: Reading, now: Timestamp) -> Observed {
+fn taken_in(
+    mut state: ReleaseState,
+    mut partials: Partials,
+    request: &MetricRequest,
+    reading: Reading,
+    now: Timestamp,
+) -> Observed {
     let mut writes = Vec::new();
     let mut through = partials.iter().map(|partial| partial.through).max().unwrap_or(state.cycle_start);
     if reading.absent.is_empty() {
-        writes.push(Write::Partials(state.id.clone(), reading.partials.clone()));
-        partials.replace(reading.partials.iter().cloned());
+        let to =
+            CountedTo { through: reading.through, mature_through: request.mature_to.min(reading.through) };
+        partials.take_sessions(&reading.sessions, to);
+        partials.take_crashes(&reading.crashes, to);
+        writes.push(Write::Partials(state.id.clone(), partials.clone()));
         state.settled_on = Some(UtcDay::of(now));
         through = reading.through;
     }
@@ -159,7 +172,7 @@ fn taken_in(mut state: ReleaseState, mut partials: Partials, reading: Reading, n
         partials,
         absent: reading.absent,
         through,
-        bytes_billed: reading.bytes_billed,
+        queries: reading.queries,
         provisional: Provisional::No,
         writes,
     }
