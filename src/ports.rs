@@ -15,6 +15,7 @@ use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
 use crate::domain::message::Note;
 use crate::domain::outbox::{Message, Posted};
 use crate::domain::release::{Action, Release, ReleaseId, ReleaseState};
+use crate::domain::watch::Watch;
 
 /// Why the outside world could not be asked, or refused.
 ///
@@ -28,6 +29,8 @@ pub struct PortError {
     pub fix: String,
     /// Whether a write may have taken effect all the same.
     pub effect: Effect,
+    /// How long the service asked to be left alone, where that is more than a call waits by itself.
+    pub wait: Option<SignedDuration>,
 }
 
 /// What is known about the effect of a call that failed.
@@ -42,12 +45,12 @@ pub enum Effect {
 impl PortError {
     /// An error after which nothing was changed.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::None }
+        Self { what: what.into(), fix: fix.into(), effect: Effect::None, wait: None }
     }
 
     /// An error after which only reading back tells what is there.
     pub fn unclear(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear }
+        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear, wait: None }
     }
 }
 
@@ -83,10 +86,15 @@ pub struct Reading {
     pub absent: Vec<AbsentTable>,
     /// What each query cost.
     pub queries: Vec<QueryCost>,
-    /// Changes whenever the crash tables do; none where the warehouse can't tell.
-    pub crashes_mark: Option<String>,
-    /// Changes whenever the session tables do; none where the warehouse can't tell.
-    pub sessions_mark: Option<String>,
+}
+
+/// What the tables look like without reading them. A mark changes whenever rows are added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Of the crash tables; none where the warehouse can't tell, or a table is not there.
+    pub crashes: Option<String>,
+    /// Of the session tables; none where the warehouse can't tell, or a table is not there.
+    pub sessions: Option<String>,
 }
 
 /// What a reading of the crashes alone found: everything that the tables hold, so at least as many as belong to any
@@ -101,10 +109,6 @@ pub struct CrashReading {
     pub absent: Vec<AbsentTable>,
     /// What each query cost.
     pub queries: Vec<QueryCost>,
-    /// Changes whenever the tables do; none where the warehouse can't tell.
-    pub mark: Option<String>,
-    /// The tables are as they were, so they were not read and [`CrashReading::days`] is empty.
-    pub unchanged: bool,
 }
 
 /// Where crashes and sessions are counted.
@@ -116,11 +120,17 @@ pub trait MetricSource: Send + Sync {
     /// Where a query could not be completed; an unfinished answer is never an empty one.
     async fn read(&self, request: &MetricRequest) -> Result<Reading, PortError>;
 
-    /// Counts the crashes alone, which is cheap; not even that where the tables still bear the mark that is `known`.
+    /// Counts the crashes alone, which is cheap.
     ///
     /// # Errors
     /// As for [`MetricSource::read`].
-    async fn crashes(&self, request: &MetricRequest, known: Option<&str>) -> Result<CrashReading, PortError>;
+    async fn crashes(&self, request: &MetricRequest) -> Result<CrashReading, PortError>;
+
+    /// Looks at the tables of a reading without reading them.
+    ///
+    /// # Errors
+    /// Where the warehouse could not be asked.
+    async fn marks(&self, request: &MetricRequest) -> Result<Marks, PortError>;
 
     /// The earliest session of the release since `since`, for a rollout that was under way at first sight.
     ///
@@ -223,6 +233,8 @@ pub struct AppState {
     pub messages: Vec<Message>,
     /// Its newest decision.
     pub last_decision: Option<Record>,
+    /// What is remembered apart from its releases.
+    pub watch: Watch,
 }
 
 /// One write of a commit. A commit is written whole or not at all.
@@ -238,6 +250,8 @@ pub enum Write {
     Decision(Box<Record>),
     /// Puts a message in the place of the older one with the same key.
     Message(Box<Message>),
+    /// Puts what is remembered of an app in the place of the older.
+    Watch(AppId, Box<Watch>),
 }
 
 /// Where the program remembers things between runs.

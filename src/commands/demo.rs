@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{explain, print};
 use crate::cli::{Common, Demo, Output};
 use crate::demo::story::{Story, final_states, thread};
-use crate::demo::week::{CHANNEL, Week};
+use crate::demo::week::{CHANNEL, Setting, Week};
 use crate::exit::{Ended, Exit};
 
 /// Walks through the week.
@@ -33,7 +33,7 @@ pub async fn demo(args: &Demo, common: &Common) -> Result<Exit, Ended> {
 
 async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended> {
     let for_people = matches!(common.output, Output::Human | Output::Github);
-    let mut week = Week::set_up(folder, args.seed).await?;
+    let mut week = Week::set_up(folder, &Setting { seed: args.seed, ..Setting::default() }).await?;
     let looks = week.looks();
     let bar = progress(looks.len());
     let mut story = Story::default();

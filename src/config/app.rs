@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_store_connect::RawAppStoreConnect;
 use super::at::{At, merged};
-use super::data::RawData;
+use super::data::{RawData, Watching};
 use super::error::Problem;
 use super::google_play::{InReview, RawGooglePlay};
 use super::rollout_plan::{RawRolloutPlan, RolloutPlan};
@@ -38,6 +38,8 @@ pub struct App {
     pub sources: Sources,
     /// What the judge is told.
     pub policy: Policy,
+    /// How it is looked at.
+    pub watching: Watching,
     /// Where people are told; none where nothing is set.
     pub slack: Option<Slack>,
     /// The steps of a staged rollout, where they are planned.
@@ -179,16 +181,17 @@ impl RawApp {
         })?;
         let target = self.target(&id, declared, top)?;
         let sources = merged(self.sources.as_ref(), top.sources).check(&id)?;
+        let data = merged(self.data.as_ref(), top.data);
         let (slo, guards) = merged(self.slo.as_ref(), top.slo).check(&id)?;
         let policy = Policy {
             rules: merged(self.rules.as_ref(), top.rules).check(&slo, guards),
             slo,
-            data: merged(self.data.as_ref(), top.data).check(&sources.sessions, &id)?,
+            data: data.check(&sources.sessions, &id)?,
             zone: merged(self.schedule.as_ref(), top.schedule).zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
         let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
-        Ok(App { id, target, sources, policy, slack, rollout })
+        Ok(App { id, target, sources, policy, watching: data.watching(), slack, rollout })
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

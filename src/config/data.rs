@@ -4,12 +4,13 @@
 
 use jiff::SignedDuration;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::at::{At, Section, own_or};
 use super::error::Problem;
 use super::sources::SessionSource;
 use crate::domain::ids::AppId;
+use crate::domain::looking::ReadSessions;
 use crate::domain::policy::DataPolicy;
 
 /// Firebase sessions arrive within minutes.
@@ -22,6 +23,10 @@ const DEFAULT_MATURITY_HOURS: u32 = 6;
 const DEFAULT_MAX_AGE_MINUTES: u32 = 90;
 /// A day without a crash report of any version.
 const DEFAULT_MAX_CRASH_SILENCE_HOURS: u32 = 24;
+/// Three runs in a row with the same trouble are an alarm.
+const DEFAULT_ALARM_AFTER_RUNS: u32 = 3;
+/// More runs than a week has.
+const MOST_RUNS: u32 = 1_000;
 /// Minutes in a day: the longest lag.
 const DAY_MINUTES: u32 = 1_440;
 /// Minutes in a week: the greatest age.
@@ -48,6 +53,21 @@ pub(super) struct RawData {
     /// Without a crash report of any version for so long, the export is taken to have stopped, in hours. Default: 24.
     #[schemars(range(min = 1, max = MONTH_HOURS), extend("default" = DEFAULT_MAX_CRASH_SILENCE_HOURS))]
     max_crash_silence_hours: Option<At<u32>>,
+    /// Whether sessions are read on every run, or only where they could change a decision. Default: when-needed.
+    #[schemars(extend("default" = ReadSessions::WhenNeeded))]
+    read_sessions: Option<At<ReadSessions>>,
+    /// After so many runs in a row without usable data, people are told, once. Default: 3.
+    #[schemars(range(min = 1, max = MOST_RUNS), extend("default" = DEFAULT_ALARM_AFTER_RUNS))]
+    alarm_after_runs: Option<At<u32>>,
+}
+
+/// How an app is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Watching {
+    /// Whether sessions may be left unread where they change nothing.
+    pub read_sessions: ReadSessions,
+    /// After so many runs in a row without usable data, people are told.
+    pub alarm_after_runs: u32,
 }
 
 impl Section for RawData {
@@ -60,11 +80,24 @@ impl Section for RawData {
                 self.max_crash_silence_hours.as_ref(),
                 base.max_crash_silence_hours.as_ref(),
             ),
+            read_sessions: own_or(self.read_sessions.as_ref(), base.read_sessions.as_ref()),
+            alarm_after_runs: own_or(self.alarm_after_runs.as_ref(), base.alarm_after_runs.as_ref()),
         }
     }
 }
 
 impl RawData {
+    /// How an app is looked at.
+    pub(super) fn watching(&self) -> Watching {
+        Watching {
+            read_sessions: self.read_sessions.as_ref().map_or_else(Default::default, |given| *given.get()),
+            alarm_after_runs: self
+                .alarm_after_runs
+                .as_ref()
+                .map_or(DEFAULT_ALARM_AFTER_RUNS, |runs| *runs.get()),
+        }
+    }
+
     /// The limits of an app, with the lag that belongs to its source.
     pub(super) fn check(&self, sessions: &SessionSource, app: &AppId) -> Result<DataPolicy, Problem> {
         let lag = match sessions {

@@ -60,6 +60,7 @@ use self::warehouse::RawWarehouse;
 use crate::domain::keys;
 
 pub use self::app::{App, Target};
+pub use self::data::Watching;
 pub use self::endpoints::Endpoints;
 pub use self::error::ConfigError;
 pub use self::google_play::InReview;

@@ -57,6 +57,15 @@ impl Clock for WeekClock {
     }
 }
 
+/// What a week is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// The same seed gives the same events.
+    pub seed: u64,
+    /// What the configuration says besides: whole sections, put at its end.
+    pub more: String,
+}
+
 /// One look at one app.
 pub struct Look {
     /// When.
@@ -94,7 +103,8 @@ impl Week {
     ///
     /// # Errors
     /// Where the folder can't be written or no port can be had.
-    pub async fn set_up(folder: &Path, seed: u64) -> Result<Self, Ended> {
+    pub async fn set_up(folder: &Path, setting: &Setting) -> Result<Self, Ended> {
+        let seed = setting.seed;
         let zone = TimeZone::get(ZONE).map_err(Ended::failed)?;
         let instant = |hour| {
             MONDAY.at(hour, 0, 0, 0).to_zoned(zone.clone()).map(|at| at.timestamp()).map_err(Ended::failed)
@@ -110,7 +120,7 @@ impl Week {
         let config = folder.join("tidegate.toml");
         let write = |path: &Path, text: String| std::fs::write(path, text).map_err(Ended::failed);
         write(&folder.join("keys/slack-token"), sandbox.credentials.slack_token.clone())?;
-        write(&config, configuration(&sandbox))?;
+        write(&config, configuration(&sandbox) + &setting.more)?;
         let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
         let world = load(Some(&config))?.world(&[], Acting::Live)?;
         let sources = App::ALL

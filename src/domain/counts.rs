@@ -259,6 +259,28 @@ impl Partials {
     }
 }
 
+impl Partials {
+    /// The days whose sessions are not complete: from the first that was never read, or was read before it ended.
+    #[must_use]
+    pub fn incomplete(&self, cycle: Window) -> Window {
+        let today = cycle.days().last().unwrap_or_else(|| UtcDay::of(cycle.from));
+        let complete = |day: &UtcDay| self.0.get(day).is_some_and(|partial| partial.through >= day.end());
+        let first = cycle.days().find(|day| !complete(day)).unwrap_or(today);
+        Window::new(first.start().max(cycle.from), cycle.to)
+    }
+
+    /// Whether a newer reading has less of a day than there was: rows were deleted or reprocessed.
+    #[must_use]
+    pub fn are_revised_by(&self, newer: &Self) -> bool {
+        self.iter().any(|old| {
+            newer.get(old.day).is_some_and(|new| {
+                new.fresh.sessions < old.fresh.sessions
+                    || new.fresh.crashed_sessions < old.fresh.crashed_sessions
+            })
+        })
+    }
+}
+
 impl FromIterator<DayPartial> for Partials {
     fn from_iter<I: IntoIterator<Item = DayPartial>>(days: I) -> Self {
         let mut partials = Self::default();

@@ -13,6 +13,9 @@ use super::rate::UserFraction;
 use super::release::{Release, ReleaseState, RolloutStatus};
 use super::verdict::Reason;
 
+/// A sketch that grows can estimate fewer people than a smaller one did, by chance: a sixteenth is four standard errors.
+const SKETCH_SLACK: u64 = 16;
+
 /// The counts of one day, as the judge sees them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DayFacts {
@@ -42,6 +45,30 @@ pub struct AbsentTable {
     pub side: Side,
     /// Its full name.
     pub table: String,
+    /// Whether anything of its side is there.
+    #[serde(default)]
+    pub extent: Extent,
+}
+
+/// How much of a side is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Some dates of it; others are there.
+    Part,
+}
+
+/// Why the sessions were not read again: with the sessions that are known, which can only have become more, and with
+/// at most so many crashes, no rule says anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spared {
+    /// The crashed sessions of the cycle, counted now, are at most these.
+    pub crashed_sessions_at_most: u64,
+    /// The installations that crashed in the cycle, counted now, are at most these.
+    pub crashed_users_at_most: u64,
 }
 
 /// The two sides of a rate.
@@ -67,6 +94,23 @@ pub struct DataFacts {
     pub missing_days: Vec<UtcDay>,
     /// Tables that are not there.
     pub absent: Vec<AbsentTable>,
+    /// Whether a day has fewer events now than it had before: rows were deleted or reprocessed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revised: bool,
+    /// Set where the sessions were not read again, with the reason that this changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spared: Option<Spared>,
+}
+
+/// What a reading says of the data itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Tables that are not there.
+    pub absent: Vec<AbsentTable>,
+    /// Both sides are counted up to this instant.
+    pub through: Timestamp,
+    /// Whether a day has fewer events now than it had before.
+    pub revised: bool,
 }
 
 /// The input of the judge.
@@ -95,13 +139,8 @@ pub struct Facts {
 impl Facts {
     /// Puts together what the store shows, what was counted and what is remembered.
     #[must_use]
-    pub fn gather(
-        live: &Release,
-        state: &ReleaseState,
-        partials: &Partials,
-        absent: Vec<AbsentTable>,
-        through: Timestamp,
-    ) -> Self {
+    pub fn gather(live: &Release, state: &ReleaseState, partials: &Partials, seen: Seen) -> Self {
+        let Seen { absent, through, revised } = seen;
         let crashed = partials.crashed_installations();
         let people = People {
             users: partials.users().people(),
@@ -125,6 +164,8 @@ impl Facts {
                 newest_crash_at: state.newest_crash_at,
                 missing_days: partials.missing(Window::new(state.cycle_start, through)),
                 absent,
+                revised,
+                spared: None,
             },
             fast_track_checked_at: state.fast_track_checked_at,
         }
@@ -148,14 +189,29 @@ impl Facts {
         rollout_day(self.cycle_start, now, &policy.zone)
     }
 
-    /// Whether the table of the denominator is not there: no rate may be formed.
+    /// Whether no table of the denominator is there: no rate may be formed.
     #[must_use]
     pub fn lacks_sessions(&self) -> bool {
-        self.lacks(Side::Sessions)
+        self.lacks(Side::Sessions, Extent::Whole)
     }
 
-    fn lacks(&self, side: Side) -> bool {
-        self.data.absent.iter().any(|table| table.side == side)
+    fn lacks(&self, side: Side, extent: Extent) -> bool {
+        self.data.absent.iter().any(|table| table.side == side && table.extent == extent)
+    }
+
+    /// The same facts with so many crashes in the cycle, and with the fewest users that the sketches may stand for: what
+    /// is true now is no worse than this.
+    #[must_use]
+    pub fn at_worst(&self, crashed: Spared) -> Self {
+        let mut worst = self.clone();
+        let known = worst.fresh().crashed_sessions;
+        if let Some(day) = worst.days.last_mut() {
+            day.fresh.crashed_sessions += crashed.crashed_sessions_at_most.saturating_sub(known);
+        }
+        worst.people.crashed_users = worst.people.crashed_users.max(crashed.crashed_users_at_most);
+        worst.people.users -= worst.people.users / SKETCH_SLACK;
+        worst.data.spared = Some(crashed);
+        worst
     }
 
     /// Why the data may not support a permissive action, worst first; `None` where it is complete and fresh.
@@ -163,10 +219,12 @@ impl Facts {
     pub fn data_problem(&self, policy: &Policy, now: Timestamp) -> Option<Reason> {
         let since = |instant: Option<Timestamp>| now.duration_since(instant.unwrap_or(self.cycle_start));
         let problems = [
-            (self.lacks(Side::Sessions), Reason::SessionsTableMissing),
-            (self.lacks(Side::Crashes), Reason::CrashTableMissing),
+            (self.lacks_sessions(), Reason::SessionsTableMissing),
+            (self.lacks(Side::Crashes, Extent::Whole), Reason::CrashTableMissing),
+            (self.lacks(Side::Sessions, Extent::Part), Reason::SessionsTableGone),
             (self.fresh().sessions == 0, Reason::NoSessions),
             (!self.data.missing_days.is_empty(), Reason::DaysMissing),
+            (self.data.revised, Reason::CountsRevised),
             (since(self.data.newest_session_at) > policy.data.max_age, Reason::SessionsStale),
             (since(self.data.newest_crash_at) > policy.data.max_crash_silence, Reason::CrashExportSilent),
         ];

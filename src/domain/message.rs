@@ -7,11 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
+use super::ids::{AppId, Platform};
 use super::judge::{Judgement, RuleOutcome};
 use super::policy::Mode;
 use super::rate::Rate;
 use super::release::{Action, ReleaseId};
 use super::verdict::{Evidence, Reason, Verdict};
+use super::watch::Trouble;
 
 /// What a message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub enum NoteKind {
     Superseded,
     /// The release must be halted and the store does not do it.
     HaltFailed,
+    /// For some runs nothing could be concluded about the app.
+    Alarm,
 }
 
 impl NoteKind {
@@ -40,6 +44,7 @@ impl NoteKind {
             Self::BudgetAlert => ("ℹ️", "BUDGET ALERT"),
             Self::Superseded => ("✋", "LEFT ALONE"),
             Self::HaltFailed => ("🚨", "HALT FAILED"),
+            Self::Alarm => ("🔕", "NOT WATCHED"),
         }
     }
 }
@@ -161,6 +166,22 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
         lines: vec![what.to_owned()],
         next: format!("Halt it in the store's console now. Every run tries again. To let it: {fix}."),
         topic: String::new(),
+    }
+}
+
+/// What people are told where nothing could be concluded about an app for some runs.
+#[must_use]
+pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String]) -> Note {
+    let (symbol, word) = NoteKind::Alarm.symbol_and_word();
+    let since = trouble.since.strftime("%Y-%m-%d %H:%M UTC");
+    Note {
+        kind: NoteKind::Alarm,
+        headline: format!("{symbol} {word} {platform} ({app}): {} since {since}", trouble.reason),
+        lines: found.to_vec(),
+        next: "Nothing is released further meanwhile, and a bad release may go unnoticed. This is said once; every run \
+               tries again."
+            .to_owned(),
+        topic: trouble.reason.to_string(),
     }
 }
 

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
+use super::ids::{AppId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind};
 use super::release::{Action, Intent, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
+use super::watch::Watch;
 
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +111,30 @@ pub fn halt_failed(
     merged(note, Delivery::Pending, now, state, known)
 }
 
+/// The message that tells that an app is not watched. It belongs to no release, so its release has no key.
+#[must_use]
+pub fn alarm(
+    app: &AppId,
+    platform: Platform,
+    watch: &Watch,
+    found: &[String],
+    now: Timestamp,
+) -> Option<Message> {
+    let note = message::alarm(app, platform, watch.trouble.as_ref()?, found);
+    let episode = watch.episodes.to_string();
+    Some(Message {
+        key: keys::key("alarm", &["alarm", app.as_str(), platform.as_str(), &episode]),
+        release: ReleaseId { app: app.clone(), platform, key: String::new() },
+        note,
+        parent: None,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: now,
+    })
+}
+
 /// What went wrong and what to do about it, in the words of the store's adapter.
 #[derive(Debug, Clone, Copy)]
 pub struct PortProblem<'a> {
@@ -128,6 +154,7 @@ pub fn message_key(kind: NoteKind, state: &ReleaseState) -> String {
         NoteKind::BudgetAlert => "budget",
         NoteKind::Superseded => "superseded",
         NoteKind::HaltFailed => "haltfailed",
+        NoteKind::Alarm => "alarm",
     };
     release_key(kind, state)
 }

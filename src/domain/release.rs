@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::UtcDay;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
+use super::looking::Looked;
 use super::rate::UserFraction;
 
 /// Where a rollout stands, in the domain's words. Adapters translate: Play `inProgress` and App Store `ACTIVE` are
@@ -153,6 +154,9 @@ pub struct ReleaseState {
     pub newest_session_at: Option<Timestamp>,
     /// The newest crash report of any version that was ever seen.
     pub newest_crash_at: Option<Timestamp>,
+    /// What is remembered of earlier looks at the tables.
+    #[serde(default)]
+    pub looked: Looked,
     /// The effect that was decided last.
     pub intent: Option<Intent>,
 }
@@ -173,6 +177,7 @@ impl ReleaseState {
             settled_on: None,
             newest_session_at: None,
             newest_crash_at: None,
+            looked: Looked::default(),
             intent: None,
         }
     }

@@ -87,6 +87,10 @@ reasons! {
     SessionsTableMissing = "sessions-table-missing",
     /// The table of crashes is not there.
     CrashTableMissing = "crash-table-missing",
+    /// The table of sessions of one or more dates is gone, and what it held is not final.
+    SessionsTableGone = "sessions-table-gone",
+    /// A day has fewer events now than it had before: rows were deleted or reprocessed.
+    CountsRevised = "counts-revised",
     /// Nothing is known of one or more days of the cycle.
     DaysMissing = "days-missing",
     /// The newest session is too old.
@@ -105,6 +109,8 @@ reasons! {
     NothingRollingOut = "nothing-rolling-out",
     /// Another run is active for the app.
     AnotherRun = "another-run",
+    /// The month's budget for queries was spent too fast, and nothing presses for a look now.
+    BudgetRests = "budget-rests",
     /// The store or the warehouse could not be asked.
     CouldNotComplete = "could-not-complete",
 }

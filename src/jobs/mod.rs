@@ -4,13 +4,16 @@
 
 pub mod release_monitor;
 
+use jiff::SignedDuration;
+
 use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use crate::domain::judge::Decision;
+use crate::domain::looking::ReadSessions;
 use crate::domain::policy::Policy;
 use crate::domain::rate::UserFraction;
 use crate::domain::verdict::Reason;
-use crate::ports::{MetricSource, Notifier, RolloutTarget};
+use crate::ports::{MetricSource, Notifier, PortError, RolloutTarget};
 
 /// The ids of the jobs, in the order of the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,12 @@ pub struct AppWorld {
     pub platform: Platform,
     /// What the judge is told.
     pub policy: Policy,
+    /// Whether sessions may be left unread where they change nothing.
+    pub read_sessions: ReadSessions,
+    /// After so many runs in a row that could conclude nothing, people are told.
+    pub alarm_after_runs: u32,
+    /// Bytes that this app's queries may be billed for in a month; none where there is no budget.
+    pub budget_per_month: Option<u64>,
     /// Where it is counted.
     pub metrics: Box<dyn MetricSource>,
     /// Where it is offered.
@@ -71,6 +80,8 @@ pub struct AppReport {
     pub record: Option<Record>,
     /// What went wrong, with its fix; the next run tries again.
     pub problems: Vec<String>,
+    /// A service asked to be left alone for so long.
+    pub wait: Option<SignedDuration>,
 }
 
 /// Whether an effect was had.
@@ -97,6 +108,7 @@ impl AppReport {
             user_fraction: None,
             record: None,
             problems: Vec::new(),
+            wait: None,
         }
     }
 
@@ -109,6 +121,12 @@ impl AppReport {
             problems: vec![problem],
             ..Self::nothing_rolling_out(world)
         }
+    }
+
+    /// The report of an app of which a service could not be asked.
+    #[must_use]
+    pub fn unasked(world: &AppWorld, error: &PortError) -> Self {
+        Self { wait: error.wait, ..Self::failed(world, error.to_string()) }
     }
 
     /// The report of a decision.

@@ -10,6 +10,7 @@ mod events;
 mod import;
 mod killed;
 mod monitor;
+mod sparing;
 mod state_conformance;
 mod support;
 mod town;

@@ -226,15 +226,24 @@ async fn a_release_that_was_drafted_before_starts_when_it_rolls_out() {
 }
 
 #[tokio::test]
-async fn late_crashes_of_closed_days_are_read_again_once_a_day() {
+async fn late_crashes_of_the_last_three_days_are_counted_on_every_run() {
     let town = Town::new(Apps::Android, Events::Doubtful).await;
     let crashed = |ran: &crate::town::Ran| ran.result()["crashed_sessions"].as_u64().unwrap();
     assert_eq!(crashed(&town.monitor(&[]).await), 5);
     town.fixture.import(crate::support::CRASHES, &[crate::support::crash("late", "2026-11-16T10:00:00Z")]);
-    assert_eq!(crashed(&town.monitor(&[]).await), 5, "Monday is closed and settled for today");
+    assert_eq!(crashed(&town.monitor(&[]).await), 6);
+}
+
+#[tokio::test]
+async fn late_sessions_of_closed_days_are_read_again_once_a_day() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    let sessions = |ran: &crate::town::Ran| ran.result()["sessions"].as_u64().unwrap();
+    let before = sessions(&town.monitor(&[]).await);
+    town.fixture.import(crate::support::SESSIONS, &[crate::support::session("late", "2026-11-16T10:00:00Z")]);
+    assert_eq!(sessions(&town.monitor(&[]).await), before, "Monday is closed and settled for today");
     town.fixture.import(crate::support::SESSIONS, &[crate::support::session("new", "2026-11-19T00:30:00Z")]);
     let tomorrow = ["run", "release-monitor", "--now", "2026-11-19T01:00:00Z", "--output", "json"];
-    assert_eq!(crashed(&town.finish(&tomorrow).await), 6);
+    assert_eq!(sessions(&town.finish(&tomorrow).await), before + 2);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use tidegate::domain::counts::Counts;
-use tidegate::domain::facts::{AbsentTable, Side};
+use tidegate::domain::facts::{AbsentTable, Extent, Side};
 use tidegate::domain::judge::{Decision, judge};
 use tidegate::domain::policy::{Mode, WarnWhen};
 use tidegate::domain::release::{Action, RolloutStatus};
@@ -118,12 +118,24 @@ fn nothing_permissive_comes_of_doubtful_data() {
         ("no crash ever seen in 25 hours", |f| f.data.newest_crash_at = None, Decision::StaleData),
         (
             "crash table missing",
-            |f| f.data.absent.push(AbsentTable { side: Side::Crashes, table: "d.t".into() }),
+            |f| {
+                f.data.absent.push(AbsentTable {
+                    side: Side::Crashes,
+                    table: "d.t".into(),
+                    extent: Extent::Whole,
+                })
+            },
             Decision::StaleData,
         ),
         (
             "session table missing",
-            |f| f.data.absent.push(AbsentTable { side: Side::Sessions, table: "d.t".into() }),
+            |f| {
+                f.data.absent.push(AbsentTable {
+                    side: Side::Sessions,
+                    table: "d.t".into(),
+                    extent: Extent::Whole,
+                })
+            },
             Decision::InsufficientData,
         ),
         (

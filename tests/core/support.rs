@@ -81,6 +81,8 @@ pub fn facts(sessions: u64, crashed_sessions: u64, now: Timestamp) -> Facts {
             newest_crash_at: Some(now - SignedDuration::from_hours(1)),
             missing_days: Vec::new(),
             absent: Vec::new(),
+            revised: false,
+            spared: None,
         },
         fast_track_checked_at: None,
     }

@@ -18,9 +18,9 @@ use self::tally::{crashes_per_day, sessions_per_day};
 use crate::config::{SessionSource, Sources};
 use crate::domain::calendar::Window;
 use crate::domain::cost::QueryCost;
-use crate::domain::facts::{AbsentTable, Side};
+use crate::domain::facts::{AbsentTable, Extent, Side};
 use crate::domain::ids::{ApplicationId, Platform};
-use crate::ports::{CrashReading, MetricRequest, MetricSource, PortError, Reading};
+use crate::ports::{CrashReading, Marks, MetricRequest, MetricSource, PortError, Reading};
 use crate::queries::{
     Cell, CrashRow, Engine, FirstSession, OfRelease, Parameters, Query, Question, Row, SessionRow, Shape,
     Source, Table, platform_suffix, render,
@@ -222,18 +222,12 @@ impl<W: Warehouse> MetricSource for Events<W> {
             newest_crash_at: newest(crash_rows.iter().map(|row| row.newest_us)),
             absent: absent(&session_tables, &crash_tables),
             queries: costs,
-            crashes_mark: crash_tables.mark(),
-            sessions_mark: session_tables.mark(),
         })
     }
 
-    async fn crashes(&self, request: &MetricRequest, known: Option<&str>) -> Result<CrashReading, PortError> {
+    async fn crashes(&self, request: &MetricRequest) -> Result<CrashReading, PortError> {
         let tables = self.crash_tables().await?;
-        let mark = tables.mark();
         let absent = absent(&Covering::default(), &tables);
-        if mark.is_some() && mark.as_deref() == known {
-            return Ok(CrashReading { unchanged: true, mark, absent, ..CrashReading::default() });
-        }
         let mut queries = Vec::new();
         let to = request.window.to.checked_add(AHEAD).unwrap_or(request.window.to);
         let rows = self.crash_rows(request, &tables.tables, to, &mut queries).await?;
@@ -242,7 +236,12 @@ impl<W: Warehouse> MetricSource for Events<W> {
         let newest_crash_at =
             newest(rows.iter().map(|row| row.newest_us)).map(|at| at.min(request.window.to));
         let days = crashes_per_day(window, rows.iter().filter(|row| self.counts(request, *row)));
-        Ok(CrashReading { days, newest_crash_at, absent, queries, mark, unchanged: false })
+        Ok(CrashReading { days, newest_crash_at, absent, queries })
+    }
+
+    async fn marks(&self, request: &MetricRequest) -> Result<Marks, PortError> {
+        let sessions = self.session_tables(request.window).await?.mark();
+        Ok(Marks { crashes: self.crash_tables().await?.mark(), sessions })
     }
 
     async fn first_session(
@@ -277,8 +276,9 @@ fn newest(instants_us: impl Iterator<Item = i64>) -> Option<Timestamp> {
 
 fn absent(sessions: &Covering, crashes: &Covering) -> Vec<AbsentTable> {
     let named = |side, covering: &Covering| {
+        let extent = if covering.tables.is_empty() { Extent::Whole } else { Extent::Part };
         let names: BTreeSet<String> = covering.absent.iter().map(ToString::to_string).collect();
-        names.into_iter().map(move |table| AbsentTable { side, table }).collect::<Vec<_>>()
+        names.into_iter().map(move |table| AbsentTable { side, table, extent }).collect::<Vec<_>>()
     };
     let mut absent = named(Side::Sessions, sessions);
     absent.extend(named(Side::Crashes, crashes));

@@ -28,8 +28,12 @@ pub struct Covering {
 }
 
 impl Covering {
-    /// Changes whenever a table comes, goes or gets rows; none where the warehouse can't tell.
+    /// Changes whenever a table comes, goes or gets rows; none where the warehouse can't tell, or a
+    /// table is not there.
     pub fn mark(&self) -> Option<String> {
+        if !self.absent.is_empty() {
+            return None;
+        }
         let of_table = |found: &Found| found.info.mark.as_ref().map(|mark| format!("{}@{mark}", found.table));
         let marks: Vec<String> = self.tables.iter().map(of_table).collect::<Option<_>>()?;
         (!marks.is_empty()).then(|| marks.join(" "))

@@ -221,6 +221,9 @@ impl Memory for SqliteState {
                     app,
                 )?,
                 last_decision: documents(connection, last, app)?.pop(),
+                watch: documents(connection, "SELECT doc FROM watch WHERE app = ?1", app)?
+                    .pop()
+                    .unwrap_or_default(),
             })
         })
     }
@@ -317,6 +320,10 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";
             transaction.execute(sql, params![message.key, message.release.app.as_str(), text(message)?])?;
+        }
+        Write::Watch(app, watch) => {
+            let sql = "INSERT OR REPLACE INTO watch (app, doc) VALUES (?1, ?2)";
+            transaction.execute(sql, params![app.as_str(), text(watch)?])?;
         }
     }
     Ok(())

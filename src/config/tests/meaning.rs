@@ -73,6 +73,10 @@ fn the_shortest_file_has_every_default() {
             },
             "zone": "UTC"
           },
+          "watching": {
+            "read_sessions": "when-needed",
+            "alarm_after_runs": 3
+          },
           "slack": null,
           "rollout": null
         }

@@ -9,19 +9,19 @@
 mod act;
 mod observe;
 mod tell;
+mod watch;
 
 use jiff::{SignedDuration, Timestamp};
 
 use self::act::Resumed;
-use self::observe::{Observed, Provisional};
+use self::observe::{Observed, Provisional, Unjudged};
 use super::{Acted, AppReport, AppWorld};
 use crate::domain::decision::Record;
-use crate::domain::facts::Facts;
 use crate::domain::outbox::{self, Message};
 use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
 use crate::domain::verdict::Reason;
-use crate::ports::{AppState, Clock, Lease, Memory, PortError, StateError, StateStore, Write};
+use crate::ports::{AppState, Clock, Lease, Memory, StateError, StateStore, Write};
 
 /// How long a lease lasts at most: longer than a run's deadline, shorter than the workflow's limit.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
@@ -68,7 +68,7 @@ impl ReleaseMonitor<'_> {
         for release in rolling_out(&releases) {
             reports.push(match judge(world, memory, &known, release, now).await? {
                 Ok(judged) => AppReport::of(world, judged.record),
-                Err(error) => AppReport::failed(world, error.to_string()),
+                Err(unjudged) => unjudged_report(world, release, &unjudged),
             });
         }
         Ok(or_nothing(world, reports))
@@ -81,11 +81,27 @@ impl ReleaseMonitor<'_> {
         now: Timestamp,
     ) -> Result<Vec<AppReport>, StateError> {
         let mut reports = self.finish_open_intents(world, lease).await?;
+        if let Some(report) = watch::left_alone(self, world, now).await? {
+            reports.push(report);
+            return self.tell(world, lease, reports, now).await;
+        }
         match world.target.releases().await {
             Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
             Err(error) => reports.push(AppReport::failed(world, error.to_string())),
         }
+        self.tell(world, lease, reports, now).await
+    }
+
+    /// Remembers what the run found out about the app, and sends what is in the outbox.
+    async fn tell(
+        &self,
+        world: &AppWorld,
+        lease: &Lease,
+        reports: Vec<AppReport>,
+        now: Timestamp,
+    ) -> Result<Vec<AppReport>, StateError> {
         let mut reports = or_nothing(world, reports);
+        watch::keep(self, world, lease, &reports, now).await?;
         let problems = tell::drain(self, world, lease).await?;
         if let Some(report) = reports.first_mut() {
             report.problems.extend(problems);
@@ -131,7 +147,7 @@ impl ReleaseMonitor<'_> {
             }
             match judge(world, memory, &known, release, now).await? {
                 Ok(judged) => reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?),
-                Err(error) => reports.push(AppReport::failed(world, error.to_string())),
+                Err(unjudged) => reports.push(unjudged_report(world, release, &unjudged)),
             }
         }
         self.remember_the_others(lease, world, &known, releases, now).await?;
@@ -205,13 +221,12 @@ async fn judge(
     known: &AppState,
     release: &Release,
     now: Timestamp,
-) -> Result<Result<Judged, PortError>, StateError> {
-    let Observed { mut state, partials, absent, through, queries, provisional, writes } =
+) -> Result<Result<Judged, Unjudged>, StateError> {
+    let Observed { mut state, facts, queries, provisional, writes } =
         match observe::observe(world, memory, known, release, now).await? {
             Ok(observed) => observed,
             Err(error) => return Ok(Err(error)),
         };
-    let facts = Facts::gather(release, &state, &partials, absent, through);
     let record = Record::judge(crate::domain::decision::Judged {
         release: state.id.clone(),
         version: release.version.clone(),
@@ -235,6 +250,19 @@ async fn judge(
         });
     }
     Ok(Ok(Judged { record, state, provisional, writes }))
+}
+
+fn unjudged_report(world: &AppWorld, release: &Release, unjudged: &Unjudged) -> AppReport {
+    let report = match unjudged {
+        Unjudged::Failed(error) => AppReport::unasked(world, error),
+        Unjudged::Rests => AppReport { reason: Reason::BudgetRests, ..AppReport::nothing_rolling_out(world) },
+    };
+    AppReport {
+        version: Some(release.version.clone()),
+        builds: release.builds.clone(),
+        user_fraction: release.user_fraction,
+        ..report
+    }
 }
 
 /// The messages about one release.

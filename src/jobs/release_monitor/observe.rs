@@ -7,10 +7,12 @@ use super::super::AppWorld;
 use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{CountedTo, Partials, mature_cut};
-use crate::domain::facts::AbsentTable;
+use crate::domain::facts::{Facts, Seen, Spared};
+use crate::domain::judge::judge;
+use crate::domain::looking::{self, CrashCheck, Need, ReadSessions};
 use crate::domain::release::{Release, ReleaseId, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
-use crate::ports::{AppState, Memory, MetricRequest, PortError, Reading, StateError, Write};
+use crate::ports::{AppState, CrashReading, Memory, MetricRequest, PortError, Reading, StateError, Write};
 
 /// Late rows of the last days are read again once a day.
 const SETTLE_DAYS: i64 = 3;
@@ -22,18 +24,28 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub struct Observed {
     /// Its state, with what this reading adds.
     pub state: ReleaseState,
-    /// The partials of the whole cycle.
-    pub partials: Partials,
-    /// Tables that are not there.
-    pub absent: Vec<AbsentTable>,
-    /// Both sides are counted up to here.
-    pub through: Timestamp,
+    /// What the judge may know.
+    pub facts: Facts,
     /// What the queries of this reading cost.
     pub queries: Vec<QueryCost>,
     /// Whether the state may be kept.
     pub provisional: Provisional,
     /// What has to be written down.
     pub writes: Vec<Write>,
+}
+
+/// Why a release was not judged.
+pub enum Unjudged {
+    /// Something could not be asked.
+    Failed(PortError),
+    /// The month's budget asks for a longer interval, and nothing presses.
+    Rests,
+}
+
+impl From<PortError> for Unjudged {
+    fn from(error: PortError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Whether a state rests on a first look that lacked a table: its start is a guess that must not be kept.
@@ -57,26 +69,28 @@ pub async fn observe(
     known: &AppState,
     release: &Release,
     now: Timestamp,
-) -> Result<Result<Observed, PortError>, StateError> {
+) -> Result<Result<Observed, Unjudged>, StateError> {
     let before = known.releases.iter().find(|state| state.id == release_id(world, release));
     let state = match remembered(world, known, before, release, now).await {
         Ok(state) => state,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(error.into())),
     };
     let resumed = before.is_some_and(|before| before.generation != state.generation);
     let partials = if resumed { Partials::default() } else { memory.partials(&state.id).await? };
-    let request = request(world, &state, &partials, release, now);
     let first_sight = before.is_none_or(|before| before.last_seen == RolloutStatus::Pending);
-    Ok(world.metrics.read(&request).await.map(|reading| {
-        let mut observed = taken_in(state, partials, &request, reading, now);
-        if resumed {
-            observed.writes.insert(0, Write::ForgetPartials(observed.state.id.clone()));
-        }
-        if first_sight && !observed.absent.is_empty() {
-            observed.provisional = Provisional::Yes;
-        }
-        observed
-    }))
+    let mut look = Look::new(world, release, now, state, partials);
+    let budget = world.budget_per_month.map(|budget| known.watch.spent.interval(budget, now));
+    if let Err(unjudged) = look.look(budget.unwrap_or_default()).await {
+        return Ok(Err(unjudged));
+    }
+    let mut observed = look.observed();
+    if resumed {
+        observed.writes.insert(0, Write::ForgetPartials(observed.state.id.clone()));
+    }
+    if first_sight && !observed.facts.data.absent.is_empty() {
+        observed.provisional = Provisional::Yes;
+    }
+    Ok(Ok(observed))
 }
 
 /// The state of the release, made anew at first sight.
@@ -121,59 +135,180 @@ async fn start_at_first_sight(
     Ok(world.metrics.first_session(&request, since).await?.unwrap_or(now))
 }
 
-fn request(
-    world: &AppWorld,
-    state: &ReleaseState,
-    partials: &Partials,
-    release: &Release,
+/// A look at one release: what is remembered, and what is read of it.
+struct Look<'w> {
+    world: &'w AppWorld,
+    release: &'w Release,
     now: Timestamp,
-) -> MetricRequest {
-    let data = &world.policy.data;
-    let newest = now.checked_sub(data.lag).unwrap_or(now);
-    let settle_days = if is_settled(state, now) { 0 } else { SETTLE_DAYS };
-    let window = partials.due(Window::new(state.cycle_start, newest), settle_days);
-    MetricRequest {
-        window,
-        crashes_from: window.from,
-        mature_to: mature_cut(now, data.maturity),
-        builds: release.builds.clone(),
-        version: release.version.clone(),
+    state: ReleaseState,
+    partials: Partials,
+    seen: Seen,
+    spared: Option<Spared>,
+    queries: Vec<QueryCost>,
+    writes: Vec<Write>,
+}
+
+impl<'w> Look<'w> {
+    fn new(
+        world: &'w AppWorld,
+        release: &'w Release,
+        now: Timestamp,
+        state: ReleaseState,
+        partials: Partials,
+    ) -> Self {
+        let through = partials.iter().map(|partial| partial.through).max().unwrap_or(state.cycle_start);
+        let seen = Seen { absent: Vec::new(), through, revised: false };
+        Self {
+            world,
+            release,
+            now,
+            state,
+            partials,
+            seen,
+            spared: None,
+            queries: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+
+    fn observed(self) -> Observed {
+        let mut facts = self.facts();
+        facts.data.spared = self.spared;
+        let Self { mut state, queries, writes, now, .. } = self;
+        if !queries.is_empty() {
+            state.looked.asked_at = Some(now);
+        }
+        Observed { state, facts, queries, provisional: Provisional::No, writes }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::gather(self.release, &self.state, &self.partials, self.seen.clone())
+    }
+
+    fn need(&self) -> Need {
+        looking::need(&judge(&self.facts(), &self.world.policy, self.now))
+    }
+
+    /// Reads as much as could change the decision, and rests for `interval` where nothing presses.
+    async fn look(&mut self, interval: SignedDuration) -> Result<(), Unjudged> {
+        let first = self.partials.iter().next().is_none();
+        if first || self.world.read_sessions == ReadSessions::EveryRun {
+            return Ok(self.read(Need::Everything).await?);
+        }
+        let need = self.need();
+        let last = self.state.looked.asked_at.unwrap_or(self.state.cycle_start);
+        if need != Need::Everything && self.now.duration_since(last) < interval {
+            return Err(Unjudged::Rests);
+        }
+        Ok(self.look_for(need).await?)
+    }
+
+    async fn look_for(&mut self, need: Need) -> Result<(), PortError> {
+        let marks = self.world.metrics.marks(&self.request(Need::Everything)).await?;
+        self.state.looked.saw_sessions(marks.sessions.as_deref(), self.now);
+        match need {
+            Need::Everything => self.read(Need::Everything).await,
+            Need::Newest if !self.state.looked.has_all_sessions() => {
+                self.read(Need::Newest).await?;
+                self.unless_decided(self.need()).await
+            }
+            Need::Newest | Need::Nothing => self.check_crashes(marks.crashes.as_deref()).await,
+        }
+    }
+
+    /// Reads everything where a lesser reading has shown that it matters.
+    async fn unless_decided(&mut self, need: Need) -> Result<(), PortError> {
+        match need {
+            Need::Everything => self.read(Need::Everything).await,
+            Need::Newest | Need::Nothing => Ok(()),
+        }
+    }
+
+    /// Counts the crashes alone. Where even all of them change nothing, the sessions stay unread.
+    async fn check_crashes(&mut self, mark: Option<&str>) -> Result<(), PortError> {
+        let crashed = match self.state.looked.same_crashes(mark) {
+            Some(crashed) => crashed,
+            None => {
+                let reading = self.world.metrics.crashes(&self.request(Need::Everything)).await?;
+                if !reading.absent.is_empty() {
+                    return self.read(Need::Everything).await;
+                }
+                let crashed = self.at_most(&reading);
+                self.state.newest_crash_at = self.state.newest_crash_at.max(reading.newest_crash_at);
+                self.queries.extend(reading.queries);
+                self.state.looked.crashes =
+                    mark.map(|mark| CrashCheck { mark: mark.to_owned(), spared: crashed });
+                crashed
+            }
+        };
+        self.spared = Some(crashed);
+        let need = looking::need_at_worst(&self.facts(), crashed, &self.world.policy, self.now);
+        self.unless_decided(need).await
+    }
+
+    /// The crashes of the whole cycle with those of a reading, whether or not their sessions have been counted.
+    fn at_most(&self, reading: &CrashReading) -> Spared {
+        let mut partials = self.partials.clone();
+        partials.take_crashes(&reading.days, CountedTo { through: self.now, mature_through: self.now });
+        Spared {
+            crashed_sessions_at_most: partials.iter().map(|partial| partial.fresh.crashed_sessions).sum(),
+            crashed_users_at_most: partials.crashed_installations().people(),
+        }
+    }
+
+    /// Puts a reading in the place of what was known of its days. A reading that lacks a table changes nothing: its
+    /// zeros are not counts, and crashes without their sessions would fake a bad release.
+    async fn read(&mut self, need: Need) -> Result<(), PortError> {
+        let request = self.request(need);
+        let reading = self.world.metrics.read(&request).await?;
+        self.spared = None;
+        self.queries.extend(reading.queries.iter().cloned());
+        self.state.newest_session_at = self.state.newest_session_at.max(reading.newest_session_at);
+        self.state.newest_crash_at = self.state.newest_crash_at.max(reading.newest_crash_at);
+        self.seen.absent.clone_from(&reading.absent);
+        if reading.absent.is_empty() {
+            self.take_in(need, &request, &reading);
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, need: Need, request: &MetricRequest, reading: &Reading) {
+        let before = self.partials.clone();
+        let mature_through = request.mature_to.min(reading.through);
+        let to = CountedTo { through: reading.through, mature_through };
+        self.partials.take_sessions(&reading.sessions, to);
+        self.partials.take_crashes(&reading.crashes, to);
+        self.seen.revised |= before.are_revised_by(&self.partials);
+        self.seen.through = reading.through;
+        self.state.looked.sessions_read_to = Some(request.window.to);
+        if need == Need::Everything {
+            self.state.settled_on = Some(UtcDay::of(self.now));
+        }
+        let read = |day: UtcDay| day >= UtcDay::of(request.crashes_from);
+        let changed: Partials = self.partials.iter().filter(|partial| read(partial.day)).cloned().collect();
+        self.writes.push(Write::Partials(self.state.id.clone(), changed));
+    }
+
+    fn request(&self, need: Need) -> MetricRequest {
+        let data = &self.world.policy.data;
+        let newest = self.now.checked_sub(data.lag).unwrap_or(self.now);
+        let cycle = Window::new(self.state.cycle_start, newest);
+        let settle_days = if is_settled(&self.state, self.now) { 0 } else { SETTLE_DAYS };
+        let window = match need {
+            Need::Everything => self.partials.due(cycle, settle_days),
+            Need::Newest | Need::Nothing => self.partials.incomplete(cycle),
+        };
+        let late = UtcDay::of(newest).plus(-SETTLE_DAYS).start().max(cycle.from);
+        MetricRequest {
+            window,
+            crashes_from: window.from.min(late),
+            mature_to: mature_cut(self.now, data.maturity),
+            builds: self.release.builds.clone(),
+            version: self.release.version.clone(),
+        }
     }
 }
 
 fn is_settled(state: &ReleaseState, now: Timestamp) -> bool {
     state.settled_on == Some(UtcDay::of(now))
-}
-
-/// Puts a reading in the place of what was known of its days. A reading that lacks a table changes nothing: its zeros
-/// are not counts, and crashes without their sessions would fake a bad release.
-fn taken_in(
-    mut state: ReleaseState,
-    mut partials: Partials,
-    request: &MetricRequest,
-    reading: Reading,
-    now: Timestamp,
-) -> Observed {
-    let mut writes = Vec::new();
-    let mut through = partials.iter().map(|partial| partial.through).max().unwrap_or(state.cycle_start);
-    if reading.absent.is_empty() {
-        let to =
-            CountedTo { through: reading.through, mature_through: request.mature_to.min(reading.through) };
-        partials.take_sessions(&reading.sessions, to);
-        partials.take_crashes(&reading.crashes, to);
-        writes.push(Write::Partials(state.id.clone(), partials.clone()));
-        state.settled_on = Some(UtcDay::of(now));
-        through = reading.through;
-    }
-    state.newest_session_at = state.newest_session_at.max(reading.newest_session_at);
-    state.newest_crash_at = state.newest_crash_at.max(reading.newest_crash_at);
-    Observed {
-        state,
-        partials,
-        absent: reading.absent,
-        through,
-        queries: reading.queries,
-        provisional: Provisional::No,
-        writes,
-    }
 }
