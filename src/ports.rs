@@ -159,7 +159,7 @@ pub trait RolloutTarget: Send + Sync {
     async fn apply(&self, lease: &Lease, release: &Release, action: Action) -> Result<(), PortError>;
 }
 
-/// Proof that this run, and no other, acts for an app. Only a state store makes one.
+/// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     app: AppId,
@@ -173,6 +173,12 @@ impl Lease {
     #[must_use]
     pub fn granted(app: AppId, holder: String, fence: u64, expires_at: Timestamp) -> Self {
         Self { app, holder, fence, expires_at }
+    }
+
+    /// For a halt while no state store can be reached. Its fence is below every other, so it can write nothing.
+    #[must_use]
+    pub fn for_halting_only(app: AppId, holder: String, expires_at: Timestamp) -> Self {
+        Self { app, holder, fence: 0, expires_at }
     }
 
     /// The app that it is for.

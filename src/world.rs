@@ -167,6 +167,7 @@ fn app_world(app: &App, sides: Sides, warehouse: &Arc<Embedded>) -> AppWorld {
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
         budget_per_month: None,
+        degraded_halt: true,
         metrics: Box::new(metrics),
         target: sides.target,
         notifier: sides.notifier,

@@ -49,6 +49,8 @@ pub struct AppWorld {
     pub alarm_after_runs: u32,
     /// Bytes that this app's queries may be billed for in a month; none where there is no budget.
     pub budget_per_month: Option<u64>,
+    /// Whether a bad release is halted even where the state store is down.
+    pub degraded_halt: bool,
     /// Where it is counted.
     pub metrics: Box<dyn MetricSource>,
     /// Where it is offered.

@@ -399,3 +399,50 @@ async fn github_gets_a_summary_outputs_and_no_commands_from_outside() {
     let outputs = std::fs::read_to_string(outputs).unwrap();
     assert!(outputs.starts_with("decision=halt\nresults<<ghadelimiter_"), "{outputs}");
 }
+
+/// The state can be opened and no lease can be had: its lock can't be made.
+fn break_the_state(town: &Town) -> std::path::PathBuf {
+    let lock = town.path("state.sqlite.lock");
+    drop(std::fs::remove_file(&lock));
+    std::fs::create_dir(&lock).unwrap();
+    lock
+}
+
+#[tokio::test]
+async fn a_bad_release_is_halted_once_though_the_state_store_is_down() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let lock = break_the_state(&town);
+    for _ in 0..2 {
+        let ran = town.monitor(&[]).await;
+        assert_ne!(ran.code(), 0, "people must see that the state store is down");
+        assert_eq!(town.store_status(), town.halted_status(), "{}", ran.stderr());
+    }
+    assert_eq!(town.messages().len(), 1);
+    assert!(town.messages()[0].contains("state store could not be reached"), "{:?}", town.messages());
+    std::fs::remove_dir(lock).unwrap();
+    assert_eq!(town.monitor(&[]).await.code(), 0);
+    assert_eq!(town.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_permissive_is_done_while_the_state_store_is_down() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    break_the_state(&town);
+    let ran = town.monitor(&[]).await;
+    assert_eq!(ran.code(), 1, "{}", ran.stderr());
+    assert_eq!((town.store_status().as_str(), town.messages().len()), ("inProgress", 0));
+}
+
+#[tokio::test]
+async fn trouble_that_lasts_is_told_once() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    let at = |hour: u32| format!("2026-11-18T{hour}:00:00Z");
+    for hour in 14..20 {
+        let ran = town.finish(&["run", "release-monitor", "--now", &at(hour), "--output", "json"]).await;
+        assert_eq!(ran.result()["decision"], "stale-data", "{}", ran.stdout());
+    }
+    let told = town.messages();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("NOT WATCHED") && told[0].contains("sessions-stale"), "{told:?}");
+    assert_eq!(town.store_status(), "inProgress");
+}

@@ -15,7 +15,7 @@ use crate::ports::{Effect, Lease, PortError, StateError, Write};
 const MOST_TRIES: u32 = 3;
 
 /// What came of an intent.
-enum Outcome {
+pub enum Outcome {
     /// The store shows the target.
     Confirmed(Release),
     /// Somebody else changed the release first.
@@ -82,7 +82,7 @@ pub async fn resume(
 }
 
 /// Brings the store to the target of an action, if a person has not brought it elsewhere.
-async fn reach(world: &AppWorld, lease: &Lease, key: &str, action: Action) -> Outcome {
+pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, action: Action) -> Outcome {
     let mut last = None;
     for _ in 0..MOST_TRIES {
         let live = match look(world, key).await {

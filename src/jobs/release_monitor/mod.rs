@@ -7,6 +7,7 @@
 //! A dry run has only the reading halves of the ports in its hands, so it can't write.
 
 mod act;
+mod degraded;
 mod observe;
 mod tell;
 mod watch;
@@ -14,7 +15,7 @@ mod watch;
 use jiff::{SignedDuration, Timestamp};
 
 use self::act::Resumed;
-use self::observe::{Observed, Provisional, Unjudged};
+use self::observe::{Provisional, Unjudged};
 use super::{Acted, AppReport, AppWorld};
 use crate::domain::decision::Record;
 use crate::domain::outbox::{self, Message};
@@ -37,7 +38,7 @@ pub struct ReleaseMonitor<'w> {
 }
 
 impl ReleaseMonitor<'_> {
-    /// Runs for one app: observes, judges, acts and tells.
+    /// Runs for one app: observes, judges, acts and tells. Where the state store is down, it can only halt.
     ///
     /// # Errors
     /// [`StateError`] where another run is active or the state can't be used. What fails for the app alone is in the
@@ -45,7 +46,13 @@ impl ReleaseMonitor<'_> {
     pub async fn run(&self, world: &AppWorld) -> Result<Vec<AppReport>, StateError> {
         let now = self.clock.now();
         let until = now.checked_add(LEASE).unwrap_or(now);
-        let lease = self.state.acquire(&world.id, &self.holder, now, until).await?;
+        let lease = match self.state.acquire(&world.id, &self.holder, now, until).await {
+            Ok(lease) => lease,
+            Err(StateError::Failed(error)) if world.degraded_halt => {
+                return Ok(degraded::run(self, world, &error.to_string()).await);
+            }
+            Err(error) => return Err(error),
+        };
         let reports = self.with_lease(world, &lease, now).await;
         // A lease that can't be given back ends by itself; what the run did counts all the same.
         drop(self.state.release(&lease).await);
@@ -222,21 +229,12 @@ async fn judge(
     release: &Release,
     now: Timestamp,
 ) -> Result<Result<Judged, Unjudged>, StateError> {
-    let Observed { mut state, facts, queries, provisional, writes } =
-        match observe::observe(world, memory, known, release, now).await? {
-            Ok(observed) => observed,
-            Err(error) => return Ok(Err(error)),
-        };
-    let record = Record::judge(crate::domain::decision::Judged {
-        release: state.id.clone(),
-        version: release.version.clone(),
-        builds: release.builds.clone(),
-        generation: state.generation,
-        now,
-        facts,
-        policy: world.policy.clone(),
-        queries,
-    });
+    let mut observed = match observe::observe(world, memory, known, release, now).await? {
+        Ok(observed) => observed,
+        Err(unjudged) => return Ok(Err(unjudged)),
+    };
+    let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
+    let (record, mut state) = observed.judged(world, release, now);
     if record.judgement.fast_track_checked {
         state.fast_track_checked_at = Some(now);
     }

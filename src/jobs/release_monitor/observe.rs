@@ -7,6 +7,7 @@ use super::super::AppWorld;
 use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{CountedTo, Partials, mature_cut};
+use crate::domain::decision::{Judged, Record};
 use crate::domain::facts::{Facts, Seen, Spared};
 use crate::domain::judge::judge;
 use crate::domain::looking::{self, CrashCheck, Need, ReadSessions};
@@ -32,6 +33,24 @@ pub struct Observed {
     pub provisional: Provisional,
     /// What has to be written down.
     pub writes: Vec<Write>,
+}
+
+impl Observed {
+    /// Judges what was observed. The rest is what goes on from there.
+    pub fn judged(self, world: &AppWorld, release: &Release, now: Timestamp) -> (Record, ReleaseState) {
+        let Self { state, facts, queries, .. } = self;
+        let record = Record::judge(Judged {
+            release: state.id.clone(),
+            version: release.version.clone(),
+            builds: release.builds.clone(),
+            generation: state.generation,
+            now,
+            facts,
+            policy: world.policy.clone(),
+            queries,
+        });
+        (record, state)
+    }
 }
 
 /// Why a release was not judged.
@@ -91,6 +110,15 @@ pub async fn observe(
         observed.provisional = Provisional::Yes;
     }
     Ok(Ok(observed))
+}
+
+/// Judges the whole cycle of a release of which nothing is remembered.
+pub async fn whole_cycle(world: &AppWorld, release: &Release, now: Timestamp) -> Result<Record, PortError> {
+    let nothing = AppState::default();
+    let state = remembered(world, &nothing, None, release, now).await?;
+    let mut look = Look::new(world, release, now, state, Partials::default());
+    look.read(Need::Everything).await?;
+    Ok(look.observed().judged(world, release, now).0)
 }
 
 /// The state of the release, made anew at first sight.
