@@ -67,6 +67,8 @@ pub struct MetricRequest {
     pub builds: Vec<BuildNumber>,
     /// The version of the release, for sources that know no builds.
     pub version: VersionName,
+    /// Other releases of the app that will be asked for in this run: one scan can serve them all.
+    pub others: Vec<(Vec<BuildNumber>, VersionName)>,
 }
 
 /// What a reading of both sides found.
@@ -114,6 +116,11 @@ pub struct CrashReading {
 /// Where crashes and sessions are counted.
 #[async_trait]
 pub trait MetricSource: Send + Sync {
+    /// Takes part in a run until what comes back is dropped, so that apps which share tables can be read together.
+    fn sit(&self) -> Box<dyn Send + Sync> {
+        Box::new(())
+    }
+
     /// Counts both sides up to the same instant, per day.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Builds the adapters that a configuration asks for. The only place that knows which port is served by what.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,13 +8,13 @@ use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
-use crate::adapters::events::Events;
+use crate::adapters::events::{Events, Together, Warehouse};
 use crate::adapters::google_play::{self, GooglePlay};
 use crate::adapters::google_token::GoogleToken;
 use crate::adapters::http::{self, Service};
 use crate::adapters::slack::{self, Slack};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, Target};
+use crate::config::{self, App, Config, SessionSource, Target};
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::exit::Ended;
 use crate::jobs::AppWorld;
@@ -108,7 +109,8 @@ impl Loaded {
         let sides: Vec<Sides> = chosen.iter().map(|app| parts.sides(app)).collect::<Result<_, _>>()?;
         let config::Warehouse::Embedded { path } = &self.config.warehouse;
         let warehouse = Arc::new(Embedded::open(&self.path(path)).map_err(Ended::failed)?);
-        let apps = chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &warehouse)).collect();
+        let mut places = Places::new(warehouse);
+        let apps = chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &mut places)).collect();
         Ok(World { apps, state: self.state(acting)? })
     }
 
@@ -151,15 +153,37 @@ pub fn identity(target: &Target) -> (Platform, &ApplicationId) {
     }
 }
 
+/// Where the events of apps lie: those of one Analytics property share its tables, all others have tables of their own.
+struct Places<W> {
+    warehouse: W,
+    shared: BTreeMap<String, Arc<Together<W>>>,
+}
+
+impl<W: Warehouse + Clone + 'static> Places<W> {
+    fn new(warehouse: W) -> Self {
+        Self { warehouse, shared: BTreeMap::new() }
+    }
+
+    fn of(&mut self, app: &App) -> Arc<Together<W>> {
+        let alone = || Together::new(self.warehouse.clone());
+        match &app.sources.sessions {
+            SessionSource::Analytics { dataset, .. } => {
+                self.shared.entry(dataset.clone()).or_insert_with(alone).clone()
+            }
+            SessionSource::FirebaseSessions => alone(),
+        }
+    }
+}
+
 /// The acting sides of an app: its store, and where people are told.
 struct Sides {
     target: Box<dyn RolloutTarget>,
     notifier: Option<Box<dyn Notifier>>,
 }
 
-fn app_world(app: &App, sides: Sides, warehouse: &Arc<Embedded>) -> AppWorld {
+fn app_world(app: &App, sides: Sides, places: &mut Places<Arc<Embedded>>) -> AppWorld {
     let (platform, application) = identity(&app.target);
-    let metrics = Events::new(warehouse.clone(), platform, application.clone(), app.sources.clone());
+    let metrics = Events::new(places.of(app), platform, application.clone(), app.sources.clone());
     AppWorld {
         id: app.id.clone(),
         platform,

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use tidegate::adapters::events::Events;
+use tidegate::adapters::events::{Answer, Events, TableInfo, Together, Warehouse};
 use tidegate::config::{SessionSource, Sources};
 use tidegate::domain::calendar::{UtcDay, Window};
 use tidegate::domain::counts::{CountedTo, Counts, DayPartial, Partials};
@@ -29,6 +29,7 @@ fn request(from: &str, to: &str) -> MetricRequest {
         mature_to: at(to),
         builds: vec![BuildNumber::new("200").unwrap()],
         version: VersionName::new("2.0").unwrap(),
+        others: Vec::new(),
     }
 }
 
@@ -47,7 +48,8 @@ impl std::ops::Deref for Counted {
 
 async fn read_from(fixture: &Fixture, sessions: SessionSource, request: &MetricRequest) -> Counted {
     let app = ApplicationId::new("com.example.app").unwrap();
-    let events = Events::new(fixture.warehouse.clone(), Platform::Android, app, sources(sessions));
+    let events =
+        Events::new(Together::new(fixture.warehouse.clone()), Platform::Android, app, sources(sessions));
     let reading = events.read(request).await.unwrap();
     let to = CountedTo { through: reading.through, mature_through: request.mature_to.min(reading.through) };
     let mut partials = Partials::default();
@@ -314,7 +316,7 @@ async fn the_first_session_of_the_build_is_found() {
     two_sessions(&fixture);
     let app = ApplicationId::new("com.example.app").unwrap();
     let events = Events::new(
-        fixture.warehouse.clone(),
+        Together::new(fixture.warehouse.clone()),
         Platform::Android,
         app,
         sources(SessionSource::FirebaseSessions),
@@ -424,4 +426,94 @@ mod with_analytics {
 #[test]
 fn days_are_utc() {
     assert_eq!(UtcDay::of(at("2026-11-18T23:59:59Z")).to_string(), "2026-11-18");
+}
+
+/// Counts what is run.
+#[derive(Clone)]
+struct Counting(
+    std::sync::Arc<tidegate::adapters::embedded::Embedded>,
+    std::sync::Arc<std::sync::Mutex<u32>>,
+);
+
+#[async_trait::async_trait]
+impl Warehouse for Counting {
+    fn engine(&self) -> tidegate::queries::Engine {
+        self.0.engine()
+    }
+
+    async fn table(
+        &self,
+        table: &tidegate::queries::Table,
+    ) -> Result<Option<TableInfo>, tidegate::ports::PortError> {
+        self.0.table(table).await
+    }
+
+    async fn run(&self, query: &tidegate::queries::Query) -> Result<Answer, tidegate::ports::PortError> {
+        if query.question == tidegate::queries::Question::Sessions {
+            *self.1.lock().unwrap() += 1;
+        }
+        self.0.run(query).await
+    }
+}
+
+#[tokio::test]
+async fn apps_of_one_property_are_read_in_one_scan() {
+    let fixture = Fixture::new();
+    let row = |person: &str, platform: &str, version: &str| {
+        with(
+            analytics(person, "2026-11-18T08:00:00Z"),
+            json!({"platform": platform, "app_info": {"id": "com.example.app", "version": version}}),
+        )
+    };
+    let rows = [
+        row("a", "ANDROID", "2.0"),
+        row("b", "ANDROID", "2.0"),
+        row("c", "IOS", "7.1"),
+        row("d", "IOS", "1.0"),
+    ];
+    fixture.import("analytics_1.events_intraday_20261118", &rows);
+    for platform in ["ANDROID", "IOS"] {
+        let table = format!("firebase_crashlytics.com_example_app_{platform}_REALTIME");
+        fixture.import(&table, &[crash(&format!("c of {platform}"), "2026-11-18T07:00:00Z")]);
+    }
+    let scans = std::sync::Arc::new(std::sync::Mutex::new(0));
+    let together = Together::new(Counting(fixture.warehouse.clone(), scans.clone()));
+    let property = SessionSource::Analytics { dataset: "analytics_1".into(), time_zone: TimeZone::UTC };
+    let events = |platform| {
+        let app = ApplicationId::new("com.example.app").unwrap();
+        Events::new(together.clone(), platform, app, sources(property.clone()))
+    };
+    let (android, ios) = (events(Platform::Android), events(Platform::Ios));
+    let seats = (android.sit(), ios.sit());
+    let of_android = request(MORNING, NOON);
+    let of_ios = MetricRequest { version: VersionName::new("7.1").unwrap(), ..request(MORNING, NOON) };
+    let (android, ios) = tokio::join!(android.read(&of_android), ios.read(&of_ios));
+    drop(seats);
+    let sum = |reading: &Reading| {
+        let day = &reading.sessions[0];
+        (day.sessions, day.users.people())
+    };
+    assert_eq!((sum(&android.unwrap()), sum(&ios.unwrap())), ((2, 2), (1, 1)));
+    assert_eq!(*scans.lock().unwrap(), 1, "one scan for both platforms");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_an_app_that_has_gone() {
+    let fixture = Fixture::new();
+    two_sessions(&fixture);
+    let together = Together::new(fixture.warehouse.clone());
+    let app = ApplicationId::new("com.example.app").unwrap();
+    let events = Events::new(together, Platform::Android, app, sources(SessionSource::FirebaseSessions));
+    let (ours, theirs) = (events.sit(), events.sit());
+    let asked = request(MORNING, NOON);
+    let reading = events.read(&asked);
+    let leaving = async {
+        tokio::task::yield_now().await;
+        drop(theirs);
+    };
+    let started = std::time::Instant::now();
+    let (reading, ()) = tokio::join!(reading, leaving);
+    assert_eq!(reading.unwrap().sessions[0].sessions, 2);
+    assert!(started.elapsed() < std::time::Duration::from_secs(4), "the others' patience was not needed");
+    drop(ours);
 }

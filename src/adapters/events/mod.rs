@@ -7,14 +7,18 @@
 
 mod tables;
 mod tally;
+mod together;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use self::tables::{Covering, Found};
 use self::tally::{crashes_per_day, sessions_per_day};
+use self::together::Ask;
+pub use self::together::Together;
 use crate::config::{SessionSource, Sources};
 use crate::domain::calendar::Window;
 use crate::domain::cost::QueryCost;
@@ -23,7 +27,7 @@ use crate::domain::ids::{ApplicationId, Platform};
 use crate::ports::{CrashReading, Marks, MetricRequest, MetricSource, PortError, Reading};
 use crate::queries::{
     Cell, CrashRow, Engine, FirstSession, OfRelease, Parameters, Query, Question, Row, SessionRow, Shape,
-    Source, Table, platform_suffix, render,
+    Source, Table, platform_suffix,
 };
 
 /// Crashes with a clock that runs ahead are seen this far into the future, where the table is asked for all it has.
@@ -83,16 +87,21 @@ impl<W: Warehouse + ?Sized> Warehouse for std::sync::Arc<W> {
 
 /// The events of one app.
 pub struct Events<W> {
-    warehouse: W,
+    together: Arc<Together<W>>,
     platform: Platform,
     application: ApplicationId,
     sources: Sources,
 }
 
-impl<W: Warehouse> Events<W> {
-    /// The events of an app in a warehouse.
-    pub fn new(warehouse: W, platform: Platform, application: ApplicationId, sources: Sources) -> Self {
-        Self { warehouse, platform, application, sources }
+impl<W: Warehouse + Clone + 'static> Events<W> {
+    /// The events of an app in a warehouse. Apps whose events lie in the same tables belong together.
+    pub fn new(
+        together: Arc<Together<W>>,
+        platform: Platform,
+        application: ApplicationId,
+        sources: Sources,
+    ) -> Self {
+        Self { together, platform, application, sources }
     }
 
     fn by_version(&self) -> bool {
@@ -119,9 +128,16 @@ impl<W: Warehouse> Events<W> {
     }
 
     fn parameters(&self, request: &MetricRequest, window: Window) -> Parameters {
+        let releases = || {
+            let others = request.others.iter().map(|(builds, version)| (builds, version));
+            std::iter::once((&request.builds, &request.version)).chain(others)
+        };
         let (builds, versions) = match self.by_version() {
-            true => (Vec::new(), vec![request.version.to_string()]),
-            false => (request.builds.iter().map(ToString::to_string).collect(), Vec::new()),
+            true => (Vec::new(), releases().map(|(_, version)| version.to_string()).collect()),
+            false => (
+                releases().flat_map(|(builds, _)| builds.iter().map(ToString::to_string)).collect(),
+                Vec::new(),
+            ),
         };
         Parameters {
             from_us: window.from.as_microsecond(),
@@ -142,13 +158,14 @@ impl<W: Warehouse> Events<W> {
         costs: &mut Vec<QueryCost>,
     ) -> Result<Vec<R>, PortError> {
         let mut rows = Vec::new();
-        for Found { table, info } in tables {
-            self.check(source, table, &info.shape)?;
-            let query = render(question, source, self.warehouse.engine(), table, &info.shape, parameters);
-            let answer = self.warehouse.run(&query).await?;
+        for found in tables {
+            self.check(source, &found.table, &found.info.shape)?;
+            let ask = Ask { question, source, found: found.clone(), parameters: parameters.clone() };
+            let answer = self.together.ask(ask).await?;
             costs.push(answer.cost);
-            for cells in answer.rows {
-                rows.push(R::read(cells).map_err(|error| wrong_row(question, table, &error))?);
+            for cells in answer.rows.iter() {
+                let row = R::read(cells.clone());
+                rows.push(row.map_err(|error| wrong_row(question, &found.table, &error))?);
             }
         }
         Ok(rows)
@@ -200,7 +217,11 @@ impl<W: Warehouse> Events<W> {
 }
 
 #[async_trait]
-impl<W: Warehouse> MetricSource for Events<W> {
+impl<W: Warehouse + Clone + 'static> MetricSource for Events<W> {
+    fn sit(&self) -> Box<dyn Send + Sync> {
+        Box::new(self.together.sit())
+    }
+
     async fn read(&self, request: &MetricRequest) -> Result<Reading, PortError> {
         let mut costs = Vec::new();
         let session_tables = self.session_tables(request.window).await?;

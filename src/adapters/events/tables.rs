@@ -40,7 +40,7 @@ impl Covering {
     }
 }
 
-impl<W: Warehouse> Events<W> {
+impl<W: Warehouse + Clone + 'static> Events<W> {
     pub(super) async fn session_tables(&self, window: Window) -> Result<Covering, PortError> {
         match &self.sources.sessions {
             SessionSource::FirebaseSessions => {
@@ -108,7 +108,7 @@ impl<W: Warehouse> Events<W> {
 
     async fn first_there(&self, candidates: &[Table]) -> Result<Option<Found>, PortError> {
         for table in candidates {
-            if let Some(info) = self.warehouse.table(table).await? {
+            if let Some(info) = self.together.warehouse().table(table).await? {
                 return Ok(Some(Found { table: table.clone(), info }));
             }
         }

@@ -44,6 +44,7 @@ impl ReleaseMonitor<'_> {
     /// [`StateError`] where another run is active or the state can't be used. What fails for the app alone is in the
     /// report.
     pub async fn run(&self, world: &AppWorld) -> Result<Vec<AppReport>, StateError> {
+        let _seat = world.metrics.sit();
         let now = self.clock.now();
         let until = now.checked_add(LEASE).unwrap_or(now);
         let lease = match self.state.acquire(&world.id, &self.holder, now, until).await {
@@ -64,6 +65,7 @@ impl ReleaseMonitor<'_> {
     /// # Errors
     /// Where the state can't be read.
     pub async fn dry_run(&self, world: &AppWorld) -> Result<Vec<AppReport>, StateError> {
+        let _seat = world.metrics.sit();
         let memory = self.state.memory();
         let known = memory.app(&world.id).await?;
         let now = self.clock.now();
@@ -73,7 +75,7 @@ impl ReleaseMonitor<'_> {
         };
         let mut reports = Vec::new();
         for release in rolling_out(&releases) {
-            reports.push(match judge(world, memory, &known, release, now).await? {
+            reports.push(match judge(world, memory, &known, &releases, release, now).await? {
                 Ok(judged) => AppReport::of(world, judged.record),
                 Err(unjudged) => unjudged_report(world, release, &unjudged),
             });
@@ -152,7 +154,7 @@ impl ReleaseMonitor<'_> {
             if known.releases.iter().any(|state| state.id.key == release.key && state.waits_for_a_halt()) {
                 continue; // The halt could not be made yet, and is reported as such.
             }
-            match judge(world, memory, &known, release, now).await? {
+            match judge(world, memory, &known, releases, release, now).await? {
                 Ok(judged) => reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?),
                 Err(unjudged) => reports.push(unjudged_report(world, release, &unjudged)),
             }
@@ -226,10 +228,11 @@ async fn judge(
     world: &AppWorld,
     memory: &dyn Memory,
     known: &AppState,
+    releases: &[Release],
     release: &Release,
     now: Timestamp,
 ) -> Result<Result<Judged, Unjudged>, StateError> {
-    let mut observed = match observe::observe(world, memory, known, release, now).await? {
+    let mut observed = match observe::observe(world, memory, known, releases, release, now).await? {
         Ok(observed) => observed,
         Err(unjudged) => return Ok(Err(unjudged)),
     };
@@ -269,7 +272,11 @@ fn about(state: &ReleaseState, messages: &[Message]) -> Vec<Message> {
 }
 
 fn rolling_out(releases: &[Release]) -> impl Iterator<Item = &Release> {
-    releases.iter().filter(|release| release.status == RolloutStatus::RollingOut)
+    releases.iter().filter(|release| is_rolling_out(release))
+}
+
+fn is_rolling_out(release: &Release) -> bool {
+    release.status == RolloutStatus::RollingOut
 }
 
 fn or_nothing(world: &AppWorld, reports: Vec<AppReport>) -> Vec<AppReport> {

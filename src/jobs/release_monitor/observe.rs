@@ -4,11 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::AppWorld;
+use super::is_rolling_out;
 use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{CountedTo, Partials, mature_cut};
 use crate::domain::decision::{Judged, Record};
 use crate::domain::facts::{Facts, Seen, Spared};
+use crate::domain::ids::{BuildNumber, VersionName};
 use crate::domain::judge::judge;
 use crate::domain::looking::{self, CrashCheck, Need, ReadSessions};
 use crate::domain::release::{Release, ReleaseId, ReleaseState, RolloutStatus};
@@ -86,6 +88,7 @@ pub async fn observe(
     world: &AppWorld,
     memory: &dyn Memory,
     known: &AppState,
+    releases: &[Release],
     release: &Release,
     now: Timestamp,
 ) -> Result<Result<Observed, Unjudged>, StateError> {
@@ -98,6 +101,8 @@ pub async fn observe(
     let partials = if resumed { Partials::default() } else { memory.partials(&state.id).await? };
     let first_sight = before.is_none_or(|before| before.last_seen == RolloutStatus::Pending);
     let mut look = Look::new(world, release, now, state, partials);
+    let others = releases.iter().filter(|other| is_rolling_out(other) && other.key != release.key);
+    look.others = others.map(|other| (other.builds.clone(), other.version.clone())).collect();
     let budget = world.budget_per_month.map(|budget| known.watch.spent.interval(budget, now));
     if let Err(unjudged) = look.look(budget.unwrap_or_default()).await {
         return Ok(Err(unjudged));
@@ -159,6 +164,7 @@ async fn start_at_first_sight(
         mature_to: now,
         builds: release.builds.clone(),
         version: release.version.clone(),
+        others: Vec::new(),
     };
     Ok(world.metrics.first_session(&request, since).await?.unwrap_or(now))
 }
@@ -168,6 +174,7 @@ struct Look<'w> {
     world: &'w AppWorld,
     release: &'w Release,
     now: Timestamp,
+    others: Vec<(Vec<BuildNumber>, VersionName)>,
     state: ReleaseState,
     partials: Partials,
     seen: Seen,
@@ -190,6 +197,7 @@ impl<'w> Look<'w> {
             world,
             release,
             now,
+            others: Vec::new(),
             state,
             partials,
             seen,
@@ -319,7 +327,7 @@ impl<'w> Look<'w> {
 
     fn request(&self, need: Need) -> MetricRequest {
         let data = &self.world.policy.data;
-        let newest = self.now.checked_sub(data.lag).unwrap_or(self.now);
+        let newest = full_minute(self.now.checked_sub(data.lag).unwrap_or(self.now));
         let cycle = Window::new(self.state.cycle_start, newest);
         let settle_days = if is_settled(&self.state, self.now) { 0 } else { SETTLE_DAYS };
         let window = match need {
@@ -330,11 +338,18 @@ impl<'w> Look<'w> {
         MetricRequest {
             window,
             crashes_from: window.from.min(late),
-            mature_to: mature_cut(self.now, data.maturity),
+            mature_to: mature_cut(full_minute(self.now), data.maturity),
             builds: self.release.builds.clone(),
             version: self.release.version.clone(),
+            others: self.others.clone(),
         }
     }
+}
+
+/// Apps that are looked at in the same minute ask for the same window, so that one scan can serve them.
+fn full_minute(at: Timestamp) -> Timestamp {
+    let second = at.as_second();
+    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
 }
 
 fn is_settled(state: &ReleaseState, now: Timestamp) -> bool {
