@@ -112,7 +112,7 @@ impl Week {
         write(&folder.join("keys/slack-token"), sandbox.credentials.slack_token.clone())?;
         write(&config, configuration(&sandbox))?;
         let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
-        let world = load(Some(&config))?.world(&[], Acting::Live)?;
+        let world = load(Some(&config))?.world(&[], Acting::Live).await?;
         let sources = App::ALL
             .into_iter()
             .map(|app| (app, EventSource::new(app.scenario, app.platform, seed, approved_at, zone.clone())))
@@ -257,7 +257,7 @@ fn stores(start: Timestamp) -> Seed {
             versions: vec![live_version(OLD_VERSION, OLD_BUILD, long_ago, PhasedReleaseState::Complete)],
         })
         .collect();
-    Seed { play, asc, slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")] }
+    Seed { play, asc, slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")], ..Seed::default() }
 }
 
 fn live_version(version: &str, build: &str, start: Timestamp, state: PhasedReleaseState) -> AscVersionSeed {

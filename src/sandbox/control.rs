@@ -18,6 +18,8 @@
 //! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
 //! | `/slack/channels` | POST | a channel |
 //! | `/slack/channels/{id}/messages/{ts}` | DELETE | as by a person |
+//! | `/google/secrets` | POST | a secret |
+//! | `/google/token-lifetime` | PUT | `{"seconds"}` of tokens from now on; null goes back to an hour |
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -115,6 +117,12 @@ struct BudgetBody {
     requests_per_hour: Option<usize>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LifetimeBody {
+    seconds: Option<u32>,
+}
+
 /// Answers a request to the surface.
 pub(super) fn answer(model: &Model, call: &Call) -> Reply {
     match route(model, call) {
@@ -158,6 +166,10 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("POST", ["slack", "channels"]) => model.add_slack_channel(body(call)?)?,
         ("DELETE", ["slack", "channels", channel, "messages", ts]) => {
             model.delete_slack_message(channel, ts)?;
+        }
+        ("POST", ["google", "secrets"]) => model.add_secret(body(call)?)?,
+        ("PUT", ["google", "token-lifetime"]) => {
+            model.set_token_lifetime(body::<LifetimeBody>(call)?.seconds)
         }
         _ => {
             return Err(ControlError::refused(

@@ -1,5 +1,5 @@
-//! Loopback servers that behave like the remote services: Google Play, App Store Connect and Slack, with a control
-//! surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
+//! Loopback servers that behave like the remote services: Google Play, App Store Connect, Slack and Google's identity
+//! services, with a control surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
 //! repeated states, threads need a parent. They serve the demo, replays and tests, so they refuse whatever the real
 //! service would refuse, give no field that the official descriptions lack, and never listen beyond 127.0.0.1.
 //! Each service is a pure model and a thin routing table; one server and one fault script serve them all.
@@ -9,6 +9,7 @@ mod call;
 mod control;
 mod credentials;
 mod faults;
+mod google;
 mod log;
 mod model;
 mod play;
@@ -31,8 +32,9 @@ pub use asc::seed::{
     AppVersionState, AscAppSeed, AscVersionSeed, PhasedReleaseSeed, PhasedReleaseState, Platform,
 };
 pub use control::ControlError;
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{Credentials, CredentialsError, GoogleCredentials};
 pub use faults::{CannedReply, Fault, FaultKind};
+pub use google::seed::{GoogleSeed, SecretAccess, SecretSeed};
 pub use log::LoggedRequest;
 pub use model::Model;
 pub use play::seed::{AppStage, PlayAppSeed, PlayConditions, ReviewState, Sending, TrackSeed};
@@ -51,6 +53,8 @@ pub enum Service {
     AppStoreConnect,
     /// Slack Web API.
     Slack,
+    /// Google's identity services, GitHub's OIDC endpoint and Secret Manager.
+    Google,
     /// The control surface.
     Control,
 }
@@ -64,6 +68,8 @@ pub struct Endpoints {
     pub app_store_connect: String,
     /// Slack Web API, `/api/METHOD`.
     pub slack: String,
+    /// Google's identity services, GitHub's OIDC endpoint and Secret Manager.
+    pub google: String,
     /// The control surface.
     pub control: String,
 }
@@ -78,6 +84,8 @@ pub struct Ports {
     pub app_store_connect: u16,
     /// Slack.
     pub slack: u16,
+    /// Google's identity services.
+    pub google: u16,
     /// The control surface.
     pub control: u16,
 }
@@ -92,6 +100,8 @@ pub struct Seed {
     pub asc: Vec<AscAppSeed>,
     /// Slack channels.
     pub slack_channels: Vec<ChannelSeed>,
+    /// Accounts and secrets at Google.
+    pub google: GoogleSeed,
 }
 
 /// How to start a sandbox.
@@ -140,13 +150,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes credentials, seeds the models and starts the four servers.
+    /// Makes credentials, seeds the models and starts the servers.
     ///
     /// # Errors
     /// If the seed contradicts itself, a key file can't be written or a port can't be had.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let (credentials, gatekeeper) = Credentials::create(&options.credentials_dir)?;
-        let model = Model::new(gatekeeper);
+        let model = Model::new(gatekeeper, credentials.google_model());
         model.plant(options.seed)?;
         let (closing, closed) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -159,6 +169,7 @@ impl Sandbox {
             google_play: start(Service::GooglePlay, options.ports.google_play).await?,
             app_store_connect: start(Service::AppStoreConnect, options.ports.app_store_connect).await?,
             slack: start(Service::Slack, options.ports.slack).await?,
+            google: start(Service::Google, options.ports.google).await?,
             control: start(Service::Control, options.ports.control).await?,
         };
         Ok(Self { endpoints, credentials, model, closing, tasks })
