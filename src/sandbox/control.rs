@@ -169,7 +169,7 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         }
         ("POST", ["google", "secrets"]) => model.add_secret(body(call)?)?,
         ("PUT", ["google", "token-lifetime"]) => {
-            model.set_token_lifetime(body::<LifetimeBody>(call)?.seconds)
+            model.set_token_lifetime(body::<LifetimeBody>(call)?.seconds);
         }
         _ => {
             return Err(ControlError::refused(

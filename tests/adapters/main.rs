@@ -7,6 +7,7 @@ mod action;
 mod contract;
 mod demo;
 mod events;
+mod identity;
 mod import;
 mod killed;
 mod monitor;

@@ -103,8 +103,8 @@ fn is_for(token: &str, audience: &str) -> bool {
 
 /// Why GitHub gave no token, after all tries.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(super) struct NoProof(#[from] PortError);
+#[error("GitHub gave no token")]
+pub(super) struct NoProof(#[source] PortError);
 
 impl SubjectTokenProviderError for NoProof {
     /// The tries are used up: google-cloud-auth must not multiply them.
@@ -119,7 +119,7 @@ impl SubjectTokenProvider for GitHub {
     async fn subject_token(&self) -> Result<SubjectToken, NoProof> {
         match tries::three(|| self.once()).await {
             Ok(token) => Ok(Builder::new(token).build()),
-            Err(failure) => Err(self.origin.problem(Step::GitHub, failure, Some(&self.host)).into()),
+            Err(failure) => Err(NoProof(self.origin.problem(Step::GitHub, failure, Some(&self.host)))),
         }
     }
 }

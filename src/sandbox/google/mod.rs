@@ -8,4 +8,6 @@ pub(super) mod error;
 pub(super) mod model;
 pub(super) mod routes;
 pub(super) mod seed;
+#[cfg(test)]
+mod tests;
 pub(super) mod tokens;
