@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use secrecy::SecretString;
 
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::{Events, Together, Warehouse};
+use crate::adapters::google::{GoogleToken, Identity, Scope};
 use crate::adapters::google_play::{self, GooglePlay};
-use crate::adapters::google_token::GoogleToken;
 use crate::adapters::http::{self, Service};
+use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, SessionSource, Target};
+use crate::config::{self, App, Config, SecretRef, SessionSource, Target};
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::exit::Ended;
 use crate::jobs::AppWorld;
@@ -29,6 +32,7 @@ pub struct Loaded {
     pub config: Config,
     /// The folder of the file.
     pub directory: PathBuf,
+    identity: OnceLock<Identity>,
 }
 
 /// Reads and checks the configuration.
@@ -54,7 +58,7 @@ pub fn load(given: Option<&Path>) -> Result<Loaded, Ended> {
     })?;
     let config = config::parse(&text, &path.display().to_string()).map_err(Ended::usage)?;
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(Loaded { config, directory })
+    Ok(Loaded { config, directory, identity: OnceLock::new() })
 }
 
 fn found() -> Option<PathBuf> {
@@ -97,16 +101,32 @@ impl Loaded {
         opened.map_err(Ended::failed)
     }
 
+    /// Who the program is at Google: one for the whole run, made when it is first needed.
+    ///
+    /// # Errors
+    /// Where neither the configuration nor the environment says who, or what it says can't be used.
+    pub fn identity(&self, client: &reqwest::Client) -> Result<&Identity, PortError> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let (gcp, endpoints) = (&self.config.gcp, &self.config.endpoints);
+        let identity = Identity::new(gcp, endpoints, &environment::google(), client)?;
+        Ok(self.identity.get_or_init(|| identity))
+    }
+
     /// Builds the world of a run for the named apps, or for all where none is named.
     ///
     /// # Errors
-    /// A usage error where an app is unknown or a secret is missing, before anything is asked of anybody; else where
-    /// the warehouse or the state can't be opened.
-    pub fn world(&self, named: &[String], acting: Acting) -> Result<World, Ended> {
+    /// A usage error where an app is unknown or a secret is missing, before anything is asked of anybody but Secret
+    /// Manager; else where a secret of it, the warehouse or the state can't be had.
+    pub async fn world(&self, named: &[String], acting: Acting) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
-        let parts = Parts { loaded: self, client, acting };
-        let sides: Vec<Sides> = chosen.iter().map(|app| parts.sides(app)).collect::<Result<_, _>>()?;
+        let parts = Parts { loaded: self, client, acting, secrets: Mutex::default(), keys: Mutex::default() };
+        let mut sides = Vec::new();
+        for app in &chosen {
+            sides.push(parts.sides(app).await?);
+        }
         let config::Warehouse::Embedded { path } = &self.config.warehouse;
         let warehouse = Arc::new(Embedded::open(&self.path(path)).map_err(Ended::failed)?);
         let mut places = Places::new(warehouse);
@@ -203,30 +223,26 @@ struct Parts<'l> {
     loaded: &'l Loaded,
     client: reqwest::Client,
     acting: Acting,
+    /// Secrets of Secret Manager that were read, by their names: many apps share one.
+    secrets: Mutex<BTreeMap<String, SecretString>>,
+    /// Sources of Play's tokens by the references of their keys, so that apps share those too.
+    keys: Mutex<BTreeMap<String, GoogleToken>>,
 }
 
 impl Parts<'_> {
-    fn sides(&self, app: &App) -> Result<Sides, Ended> {
-        let target =
-            self.target(&app.target).map_err(|error| Ended::usage(format!("app {}: {error}", app.id)))?;
-        Ok(Sides { target, notifier: self.notifier(app)? })
+    async fn sides(&self, app: &App) -> Result<Sides, Ended> {
+        Ok(Sides { target: self.target(app).await?, notifier: self.notifier(app).await? })
     }
 
     fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
         Service::new(name, endpoint.map_or(base_url, String::as_str), self.client.clone())
     }
 
-    fn target(&self, target: &Target) -> Result<Box<dyn RolloutTarget>, PortError> {
+    async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
         let endpoints = &self.loaded.config.endpoints;
-        match target {
+        match &app.target {
             Target::GooglePlay { package, track, credentials, in_review } => {
-                let token = match credentials {
-                    Some(reference) => {
-                        let key = environment::secret(reference, &self.loaded.directory)?;
-                        GoogleToken::from_key(&key, &reference.to_string(), google_play::SCOPE)?
-                    }
-                    None => GoogleToken::application_default(google_play::SCOPE)?,
-                };
+                let token = self.play_token(app, credentials.as_ref()).await?;
                 let service =
                     self.service("Google Play", endpoints.google_play.as_ref(), google_play::BASE_URL);
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
@@ -238,15 +254,62 @@ impl Parts<'_> {
                 let key = AppStoreKey {
                     key_id: key_id.clone(),
                     issuer_id: issuer_id.clone(),
-                    private_key: environment::secret(private_key, &self.loaded.directory)?,
+                    private_key: self.secret(app, private_key).await?,
                 };
-                Ok(Box::new(AppStoreConnect::new(service, key, bundle_id.clone(), Box::new(SystemClock))?))
+                let store = AppStoreConnect::new(service, key, bundle_id.clone(), Box::new(SystemClock));
+                Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
             }
         }
     }
 
+    /// A key of its own goes before the identity of the program.
+    async fn play_token(&self, app: &App, key: Option<&SecretRef>) -> Result<GoogleToken, Ended> {
+        let Some(reference) = key else {
+            let identity = self.loaded.identity(&self.client);
+            let token = identity.and_then(|identity| identity.token_source(Scope::Play));
+            return token.map_err(|error| of_app(app, &error));
+        };
+        let name = reference.to_string();
+        let kept = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(token) = kept {
+            return Ok(token);
+        }
+        let key = self.secret(app, reference).await?;
+        let identity = Identity::from_key(&key, &name, &self.loaded.config.endpoints);
+        let token = identity.and_then(|identity| identity.token_source(Scope::Play));
+        let token = token.map_err(|error| of_app(app, &error))?;
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(name, token.clone());
+        Ok(token)
+    }
+
+    /// What is not here is a usage error; what Secret Manager does not give is a failure, which may pass.
+    async fn secret(&self, app: &App, reference: &SecretRef) -> Result<SecretString, Ended> {
+        let SecretRef::SecretManager(resource) = reference else {
+            let secret = environment::secret(reference, &self.loaded.directory);
+            return secret.map_err(|error| of_app(app, &error));
+        };
+        let kept = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).get(resource).cloned();
+        if let Some(secret) = kept {
+            return Ok(secret);
+        }
+        let manager = self.secret_manager().map_err(|error| of_app(app, &error))?;
+        let secret = manager.read(resource).await;
+        let secret = secret.map_err(|error| Ended::failed(format!("app {}: {error}", app.id)))?;
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.insert(resource.clone(), secret.clone());
+        Ok(secret)
+    }
+
+    fn secret_manager(&self) -> Result<SecretManager, PortError> {
+        let config = &self.loaded.config;
+        let endpoint = config.endpoints.secret_manager.as_ref();
+        let service = self.service("Secret Manager", endpoint, secret_manager::BASE_URL);
+        let token = self.loaded.identity(&self.client)?.token_source(Scope::SecretManager)?;
+        Ok(SecretManager::new(service, token, config.gcp.service_account.as_deref()))
+    }
+
     /// Acting without telling anybody is not allowed, so only a dry run may lack Slack.
-    fn notifier(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
+    async fn notifier(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
         if self.acting == Acting::DryRun {
             return Ok(None);
         }
@@ -256,10 +319,14 @@ impl Parts<'_> {
                 app.id
             )));
         };
-        let of_app = |error: PortError| Ended::usage(format!("app {}: {error}", app.id));
-        let token = environment::secret(&slack.token, &self.loaded.directory).map_err(of_app)?;
+        let token = self.secret(app, &slack.token).await?;
         let endpoint = self.loaded.config.endpoints.slack.as_ref();
         let service = self.service("Slack", endpoint, slack::BASE_URL);
         Ok(Some(Box::new(Slack::new(service, token, slack.channel.clone()))))
     }
+}
+
+/// Something about an app's settings that only a person can put right.
+fn of_app(app: &App, error: &PortError) -> Ended {
+    Ended::usage(format!("app {}: {error}", app.id))
 }

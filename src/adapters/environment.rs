@@ -1,8 +1,10 @@
 //! The one place that reads the environment and files of secrets.
 //!
-//! A secret comes out as a [`SecretString`], which does not print. Errors name the reference, never the value.
+//! `sm://` references are read by `secret_manager`. A secret comes out as a [`SecretString`], which does not print. Errors name the reference, never the value.
 
-use std::path::Path;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
@@ -32,10 +34,80 @@ pub fn secret(reference: &SecretRef, directory: &Path) -> Result<SecretString, P
         }),
         SecretRef::File(path) => from_file(reference, &directory.join(path)),
         SecretRef::SecretManager(_) => Err(PortError::new(
-            format!(
-                "the secret {reference} can't be read: this version reads env: and file: references only"
-            ),
+            format!("the secret {reference} can't be read here: it is not in the environment and in no file"),
             "use env:NAME or file:PATH",
+        )),
+    }
+}
+
+/// What the environment says of who runs here, for Google.
+#[derive(Debug, Clone, Default)]
+pub struct GoogleVariables {
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL`: where a workflow of GitHub gets its token.
+    pub oidc_request_url: Option<String>,
+    /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`: the right to get it.
+    pub oidc_request_token: Option<SecretString>,
+    /// Where the credentials file is, or would be.
+    pub credentials: Option<CredentialsPlace>,
+    /// `GCE_METADATA_HOST`: another metadata server.
+    pub metadata_host: Option<String>,
+}
+
+/// Where a credentials file is looked for.
+#[derive(Debug, Clone)]
+pub enum CredentialsPlace {
+    /// `GOOGLE_APPLICATION_CREDENTIALS` names it, so it must be there.
+    Named(PathBuf),
+    /// gcloud's own place; it need not be there.
+    WellKnown(PathBuf),
+}
+
+impl fmt::Display for CredentialsPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(path) => write!(f, "{} (named by GOOGLE_APPLICATION_CREDENTIALS)", path.display()),
+            Self::WellKnown(path) => write!(f, "{} (gcloud's sign-in)", path.display()),
+        }
+    }
+}
+
+/// What this process's environment says, for Google.
+#[must_use]
+pub fn google() -> GoogleVariables {
+    let named = variable("GOOGLE_APPLICATION_CREDENTIALS").map(|path| CredentialsPlace::Named(path.into()));
+    GoogleVariables {
+        oidc_request_url: variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        oidc_request_token: variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(SecretString::from),
+        credentials: named.or_else(well_known),
+        metadata_host: variable("GCE_METADATA_HOST"),
+    }
+}
+
+/// The file that `gcloud auth application-default login` writes.
+fn well_known() -> Option<CredentialsPlace> {
+    let folder = match cfg!(windows) {
+        true => variable("APPDATA").map(PathBuf::from),
+        false => variable("HOME").map(|home| PathBuf::from(home).join(".config")),
+    };
+    Some(CredentialsPlace::WellKnown(folder?.join("gcloud").join("application_default_credentials.json")))
+}
+
+/// The text of a credentials file; none where gcloud's own is not there.
+///
+/// # Errors
+/// Where it can't be read, or is not there though it was named.
+pub fn credentials_file(place: &CredentialsPlace) -> Result<Option<SecretString>, PortError> {
+    let (CredentialsPlace::Named(path) | CredentialsPlace::WellKnown(path)) = place;
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(SecretString::from(text))),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && matches!(place, CredentialsPlace::WellKnown(_)) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(PortError::new(
+            format!("the credentials file {place} can't be read: {error}"),
+            "correct the path, or unset GOOGLE_APPLICATION_CREDENTIALS",
         )),
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::google_token::GoogleToken;
+use super::google::GoogleToken;
 use super::http::{Call, HttpError, Service};
 use crate::config::InReview;
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
@@ -17,8 +17,6 @@ use crate::domain::rate::UserFraction;
 use crate::domain::release::{Action, Release, RolloutStatus};
 use crate::ports::{Lease, PortError, RolloutTarget};
 
-/// The only scope of the API.
-pub const SCOPE: &str = "https://www.googleapis.com/auth/androidpublisher";
 /// Where the API is.
 pub const BASE_URL: &str = "https://androidpublisher.googleapis.com";
 

@@ -33,7 +33,7 @@ type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
 pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
     let loaded = world::load(common.config.as_deref())?;
-    let world = loaded.world(&common.apps, acting)?;
+    let world = within(args, loaded.world(&common.apps, acting)).await??;
     if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
         return Err(Ended::usage(
             "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",

@@ -8,7 +8,9 @@ use crate::adapters::clock::SystemClock;
 use crate::cli;
 use crate::exit::{Ended, Exit};
 use crate::ports::Clock as _;
-use crate::sandbox::{AscAppSeed, ChannelSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed};
+use crate::sandbox::{
+    AscAppSeed, ChannelSeed, GoogleSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, SecretSeed, Seed,
+};
 
 /// Serves the sandbox, and prints where it is as one line of JSON.
 ///
@@ -42,6 +44,7 @@ pub async fn serve(args: &cli::Sandbox) -> Result<Exit, Ended> {
 /// The app of `tidegate.example.toml`, with version 2.0 on its way in both stores for two days.
 fn example() -> Seed {
     const APP: &str = "com.example.app";
+    const SECRET: &str = "projects/tidegate-sandbox/secrets/example";
     let production = vec![
         json!({"name": "1.9", "versionCodes": ["190"], "status": "completed"}),
         json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15}),
@@ -51,6 +54,7 @@ fn example() -> Seed {
         play: vec![PlayAppSeed::new(APP).with_track("production", production)],
         asc: vec![AscAppSeed::phased(APP, "2.0", "200", two_days_ago)],
         slack_channels: vec![ChannelSeed::new("C0123456", "releases")],
+        google: GoogleSeed { secrets: vec![SecretSeed::new(SECRET, "example")], ..GoogleSeed::default() },
         ..Seed::default()
     }
 }

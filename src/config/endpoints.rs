@@ -17,6 +17,13 @@ pub struct Endpoints {
     pub app_store_connect: Option<String>,
     /// Instead of Slack.
     pub slack: Option<String>,
+    /// Instead of Google's token service; it also lets the other sources of tokens be on this machine: GitHub's, OAuth's
+    /// and the metadata server.
+    pub sts: Option<String>,
+    /// Instead of Google's impersonation of service accounts.
+    pub iam_credentials: Option<String>,
+    /// Instead of Google Secret Manager.
+    pub secret_manager: Option<String>,
 }
 
 /// Stand-ins for the remote services, for tests and the sandbox: `http://127.0.0.1:PORT`. For the whole program.
@@ -33,6 +40,15 @@ pub(super) struct RawEndpoints {
     /// Instead of Slack. Left out, the real service.
     #[schemars(extend("examples" = ["http://127.0.0.1:4003"]))]
     slack: Option<At<LoopbackUrl>>,
+    /// Instead of Google's token service. With it the tokens of GitHub, OAuth and the metadata server may come from this machine too. Left out, the real services.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4004"]))]
+    sts: Option<At<LoopbackUrl>>,
+    /// Instead of Google's impersonation of service accounts. Left out, the real service.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4004"]))]
+    iam_credentials: Option<At<LoopbackUrl>>,
+    /// Instead of Google Secret Manager. Left out, the real service.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4004"]))]
+    secret_manager: Option<At<LoopbackUrl>>,
 }
 
 impl RawEndpoints {
@@ -42,6 +58,9 @@ impl RawEndpoints {
             google_play: url(&self.google_play),
             app_store_connect: url(&self.app_store_connect),
             slack: url(&self.slack),
+            sts: url(&self.sts),
+            iam_credentials: url(&self.iam_credentials),
+            secret_manager: url(&self.secret_manager),
         }
     }
 }

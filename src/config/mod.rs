@@ -14,6 +14,7 @@ mod data;
 mod document;
 mod endpoints;
 mod error;
+mod gcp;
 mod google_play;
 mod rollout_plan;
 mod rules;
@@ -49,6 +50,7 @@ use self::data::RawData;
 use self::document::Entry;
 use self::endpoints::RawEndpoints;
 use self::error::{Problem, SourceText};
+use self::gcp::RawGcp;
 use self::google_play::RawGooglePlay;
 use self::rules::RawRules;
 use self::schedule::RawSchedule;
@@ -63,6 +65,7 @@ pub use self::app::{App, Target};
 pub use self::data::Watching;
 pub use self::endpoints::Endpoints;
 pub use self::error::ConfigError;
+pub use self::gcp::Gcp;
 pub use self::google_play::InReview;
 pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
@@ -79,6 +82,8 @@ pub struct Config {
     pub warehouse: Warehouse,
     /// Where the program remembers.
     pub state: State,
+    /// Who the program is at Google.
+    pub gcp: Gcp,
     /// Stand-ins for the remote services.
     pub endpoints: Endpoints,
     /// The apps, in the order of the file.
@@ -96,6 +101,8 @@ struct RawConfig {
     warehouse: Option<RawWarehouse>,
     /// Where the program remembers.
     state: Option<RawState>,
+    /// Who the program is at Google.
+    gcp: Option<RawGcp>,
     /// Stand-ins for the remote services.
     endpoints: Option<RawEndpoints>,
     /// The objectives, and how they are tested.
@@ -182,15 +189,18 @@ impl RawConfig {
         }
         self.refuse_duplicates()?;
         let apps = self.app.iter().map(|app| app.get().check(&app.span(), self.defaults()));
+        let gcp = self.gcp.clone().unwrap_or_default();
         let mut config = Config {
             warehouse: self.warehouse.clone().unwrap_or_default().check(),
             state: self.state.clone().unwrap_or_default().check(),
+            gcp: gcp.check()?,
             endpoints: self.endpoints.clone().unwrap_or_default().check(),
             apps: apps.collect::<Result<_, _>>()?,
             fingerprint: String::new(),
         };
         config.fingerprint = fingerprint(&config);
         self.refuse_shared_targets(&config.apps)?;
+        gcp.refuse_play_without_account(&config.apps)?;
         Ok(config)
     }
 

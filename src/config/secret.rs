@@ -26,8 +26,7 @@ pub enum SecretRef {
 }
 
 /// What a reference may look like, for editors. The last form may name a version.
-const PATTERN: &str =
-    "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|sm://projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?)$";
+const PATTERN: &str = "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|sm://projects/[A-Za-z0-9][A-Za-z0-9._:-]*/secrets/[A-Za-z0-9][A-Za-z0-9_-]*(/versions/[A-Za-z0-9][A-Za-z0-9_-]*)?)$";
 /// The three forms, as a fix says them.
 const FORMS: &str = "env:NAME, file:PATH or sm://projects/P/secrets/S";
 /// Every key that holds a reference.
@@ -86,7 +85,9 @@ fn variable(name: &str) -> Result<SecretRef, Refused> {
 }
 
 fn secret_manager(resource: &str) -> Result<SecretRef, Refused> {
-    let named = |part: &str| !part.is_empty() && !part.chars().any(char::is_whitespace);
+    // The name becomes a part of an address, so it holds nothing that could lead elsewhere.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let named = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain);
     match resource.split('/').collect::<Vec<_>>().as_slice() {
         ["projects", project, "secrets", secret] if named(project) && named(secret) => {}
         ["projects", project, "secrets", secret, "versions", version]
@@ -232,6 +233,8 @@ mod tests {
             "file:",
             "sm://hunter2",
             "sm://projects//secrets/s",
+            "sm://projects/../secrets/hunter",
+            "sm://projects/p/secrets/hunter?alt=media",
         ] {
             let error = SecretRef::try_from(given.to_owned()).unwrap_err().to_string();
             assert!(!error.contains("hunter"), "{error}");

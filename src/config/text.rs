@@ -1,6 +1,8 @@
 //! Texts that must have a form: names of tables and files, ids, addresses. Each is checked where it is read, so a bad one
 //! is refused even where every app overrides it.
 
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,6 +12,10 @@ use super::error::Refused;
 const LONGEST_PART: usize = 1024;
 /// The longest id of a store or channel, in characters; the real ones have at most 36.
 const LONGEST_ID: usize = 64;
+/// The length of the id of a workload identity pool, or of a provider in it, in characters.
+const POOL_PART_LENGTH: RangeInclusive<usize> = 4..=32;
+/// The length of the id of a project of Google Cloud, in characters.
+const PROJECT_LENGTH: RangeInclusive<usize> = 6..=30;
 
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $check:path, $pattern:literal) => {
@@ -70,6 +76,24 @@ text!(
     TrackName,
     track,
     "\\S"
+);
+text!(
+    /// A workload identity provider of Google Cloud.
+    ProviderName,
+    provider,
+    "^projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$"
+);
+text!(
+    /// The e-mail address of a service account.
+    ServiceAccountEmail,
+    service_account,
+    "^[a-z0-9-]+@([a-z0-9-]+\\.)+gserviceaccount\\.com$"
+);
+text!(
+    /// The id of a project of Google Cloud.
+    ProjectId,
+    project,
+    "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
 );
 text!(
     /// The address of a service on this machine.
@@ -145,6 +169,61 @@ fn track(given: &str) -> Result<(), Refused> {
     ))
 }
 
+fn is_pool_part(part: &str) -> bool {
+    POOL_PART_LENGTH.contains(&part.len()) && part.chars().all(is_id_character)
+}
+
+fn is_id_character(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+}
+
+fn provider(given: &str) -> Result<(), Refused> {
+    let parts: Vec<&str> = given.split('/').collect();
+    let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    match parts.as_slice() {
+        ["projects", number, "locations", "global", "workloadIdentityPools", pool, "providers", provider]
+            if digits(number) && is_pool_part(pool) && is_pool_part(provider) =>
+        {
+            Ok(())
+        }
+        _ => Err(Refused::new(
+            format!("is {given:?}, which is no name of a workload identity provider"),
+            "write projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, with the number of \
+             the project; `gcloud iam workload-identity-pools providers describe` prints it as `name`",
+        )),
+    }
+}
+
+fn service_account(given: &str) -> Result<(), Refused> {
+    let named = given.strip_suffix(".gserviceaccount.com").and_then(|rest| rest.split_once('@'));
+    let whole = |part: &str| !part.is_empty() && part.chars().all(is_id_character);
+    match named {
+        Some((name, domain)) if whole(name) && domain.split('.').all(whole) => Ok(()),
+        _ => Err(Refused::new(
+            format!("is {given:?}, which is no e-mail address of a service account"),
+            "write it as the Google Cloud console shows it, such as tidegate@my-project.iam.gserviceaccount.com",
+        )),
+    }
+}
+
+/// The id of a project; an old one of an organisation has the organisation's domain before it.
+fn project(given: &str) -> Result<(), Refused> {
+    let (domain, id) = given.rsplit_once(':').unwrap_or(("no-domain", given));
+    let domain_is_plain = !domain.is_empty() && domain.chars().all(|c| is_id_character(c) || c == '.');
+    let id_is_plain = PROJECT_LENGTH.contains(&id.len()) && id.chars().all(is_id_character);
+    if domain_is_plain
+        && id_is_plain
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && !id.ends_with('-')
+    {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no id of a project"),
+        "write the id, such as my-project, not the name or the number: `gcloud projects list` prints it",
+    ))
+}
+
 fn loopback(given: &str) -> Result<(), Refused> {
     const HOSTS: [&str; 3] = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
     let port = HOSTS.iter().find_map(|host| given.strip_prefix(host));
@@ -189,6 +268,39 @@ mod tests {
             " http://127.0.0.1:80",
         ] {
             assert!(loopback(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn identities_at_google_have_their_forms() {
+        let pool = "projects/1/locations/global/workloadIdentityPools/github/providers";
+        assert!(provider(&format!("{pool}/tidegate")).is_ok());
+        for bad in [
+            "github",
+            "projects/my-project/locations/global/workloadIdentityPools/github/providers/tidegate",
+            &format!("//iam.googleapis.com/{pool}/tidegate"),
+            &format!("{pool}/x"),
+            &format!("{pool}/tidegate/more"),
+            &format!("{pool}/tide&gate"),
+        ] {
+            assert!(provider(bad).is_err(), "{bad}");
+        }
+        for good in ["a@p.iam.gserviceaccount.com", "1-compute@developer.gserviceaccount.com"] {
+            assert!(service_account(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "a@example.com",
+            "@p.iam.gserviceaccount.com",
+            "a/b@p.iam.gserviceaccount.com",
+            "a@.gserviceaccount.com",
+        ] {
+            assert!(service_account(bad).is_err(), "{bad}");
+        }
+        assert!(project("my-project").is_ok() && project("example.com:my-project").is_ok());
+        for bad in
+            ["", "short", "My-Project", "my-project-", "123456789", "my_project", ":my-project", "my`project"]
+        {
+            assert!(project(bad).is_err(), "{bad}");
         }
     }
 

@@ -122,7 +122,7 @@ impl Week {
         write(&folder.join("keys/slack-token"), sandbox.credentials.slack_token.clone())?;
         write(&config, configuration(&sandbox) + &setting.more)?;
         let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
-        let world = load(Some(&config))?.world(&[], Acting::Live)?;
+        let world = load(Some(&config))?.world(&[], Acting::Live).await?;
         let sources = App::ALL
             .into_iter()
             .map(|app| (app, EventSource::new(app.scenario, app.platform, seed, approved_at, zone.clone())))

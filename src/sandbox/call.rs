@@ -3,6 +3,9 @@
 
 use serde_json::{Map, Value};
 
+/// Fields of bodies that hold a credential, at Slack and at the token endpoints.
+const SECRET_FIELDS: [&str; 4] = ["token", "subject_token", "client_secret", "refresh_token"];
+
 /// One request as the routes see it.
 pub(crate) struct Call {
     /// The HTTP method in upper case.
@@ -17,6 +20,8 @@ pub(crate) struct Call {
     pub bearer: Option<String>,
     /// The `Host` header, for links in replies.
     pub host: String,
+    /// The `Metadata-Flavor` header, which a caller of the metadata server must send.
+    pub metadata_flavor: Option<String>,
 }
 
 /// The body of a request.
@@ -76,7 +81,7 @@ impl Call {
             CallBody::Invalid(reason) => Value::String(format!("unreadable body: {reason}")),
         };
         if let Some(object) = value.as_object_mut() {
-            object.shift_remove("token");
+            SECRET_FIELDS.iter().for_each(|field| drop(object.shift_remove(*field)));
         }
         value
     }
@@ -200,6 +205,7 @@ mod tests {
             body: CallBody::Form(pairs("token=xoxb-1&text=hi")),
             bearer: Some("xoxb-1".into()),
             host: String::new(),
+            metadata_flavor: None,
         };
         assert_eq!(call.path_and_query(), "/api/chat.update?ts=2");
         assert_eq!(call.body_value(), serde_json::json!({"text": "hi"}));

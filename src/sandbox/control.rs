@@ -23,6 +23,8 @@
 //! | `/bigquery/datasets/{project}/{dataset}/tables/{table}` | PUT | partitioning, hidden and extra columns, bytes |
 //! | `/bigquery/projects/{project}` | PUT | `{"jobs": "allowed" or "denied"}` |
 //! | `/bigquery/jobs` | PUT | polls while running, rows of a page, failures to come |
+//! | `/google/secrets` | POST | a secret |
+//! | `/google/token-lifetime` | PUT | `{"seconds"}` of tokens from now on; null goes back to an hour |
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -127,6 +129,12 @@ struct ProjectBody {
     jobs: Access,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LifetimeBody {
+    seconds: Option<u32>,
+}
+
 /// Answers a request to the surface.
 pub(super) fn answer(model: &Model, call: &Call) -> Reply {
     match route(model, call) {
@@ -182,6 +190,10 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
             model.set_bigquery_job_access(project, body::<ProjectBody>(call)?.jobs);
         }
         ("PUT", ["bigquery", "jobs"]) => model.set_bigquery_jobs(body(call)?),
+        ("POST", ["google", "secrets"]) => model.add_secret(body(call)?)?,
+        ("PUT", ["google", "token-lifetime"]) => {
+            model.set_token_lifetime(body::<LifetimeBody>(call)?.seconds);
+        }
         _ => {
             return Err(ControlError::refused(
                 404,

@@ -17,6 +17,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::google::model::{GoogleModel, PROVIDER, SignIn};
+use super::google::tokens::{Tokens, random};
 use super::time::wall_clock;
 
 const ASC_KEY_ID: &str = "SANDBOXKEY";
@@ -30,6 +32,8 @@ const PLAY_SCOPE: &str = "https://www.googleapis.com/auth/androidpublisher";
 /// Either opens BigQuery.
 pub(crate) const BIGQUERY_SCOPES: [&str; 2] =
     ["https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform"];
+/// How every token in JWT form begins.
+const SIGNED: &str = "eyJ";
 const PLAY_PROJECT: &str = "tidegate-sandbox";
 const PLAY_KEY_ID: &str = "5a7db0c50000000000000000000000000000c0de";
 const PLAY_CLIENT_ID: &str = "100000000000000000001";
@@ -55,6 +59,25 @@ pub struct Credentials {
     pub play_client_email: String,
     /// The Slack bot token. It opens nothing but this sandbox.
     pub slack_token: String,
+    /// What a workflow of GitHub and a person have at Google.
+    pub google: GoogleCredentials,
+}
+
+/// What a client without a key has, to become somebody at the sandbox's Google.
+#[derive(Clone, Debug, Serialize)]
+pub struct GoogleCredentials {
+    /// For `[gcp] workload_identity_provider`; the account to impersonate is `play_client_email`.
+    pub workload_identity_provider: String,
+    /// The path of GitHub's OIDC endpoint, after the address of `google`, for `ACTIONS_ID_TOKEN_REQUEST_URL`.
+    pub oidc_request_path: String,
+    /// For `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub oidc_request_token: String,
+    /// A person's sign-in, as in gcloud's file of type `authorized_user`: the client.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: String,
+    /// The person's refresh token.
+    pub refresh_token: String,
 }
 
 /// Why the credentials could not be made.
@@ -97,6 +120,7 @@ impl Credentials {
             play_service_account_path: directory.join("play-service-account.json"),
             play_client_email: format!("sandbox@{PLAY_PROJECT}.iam.gserviceaccount.com"),
             slack_token: slack_token()?,
+            google: google()?,
         };
         write_private(&credentials.asc_private_key_path, &pem(asc_key.to_pkcs8v1()?.as_ref()))?;
         let play_pem = pem(AsDer::<Pkcs8V1Der<'_>>::as_der(&play_key)?.as_ref());
@@ -107,8 +131,21 @@ impl Credentials {
             play_key: DecodingKey::from_rsa_der(play_key.public_key().as_ref()),
             play_client_email: credentials.play_client_email.clone(),
             slack_token: credentials.slack_token.clone(),
+            tokens: Tokens::default(),
         };
         Ok((credentials, gatekeeper))
+    }
+}
+
+impl Credentials {
+    /// A Google that knows these credentials.
+    pub(crate) fn google_model(&self) -> GoogleModel {
+        let sign_in = SignIn {
+            client_id: self.google.client_id.clone(),
+            client_secret: self.google.client_secret.clone(),
+            refresh_token: self.google.refresh_token.clone(),
+        };
+        GoogleModel::new(&self.play_client_email, &self.google.oidc_request_token, sign_in)
     }
 }
 
@@ -125,6 +162,17 @@ fn service_account(email: &str, private_key: &str) -> Value {
         "token_uri": "https://oauth2.googleapis.com/token",
         "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
         "universe_domain": "googleapis.com",
+    })
+}
+
+fn google() -> Result<GoogleCredentials, Unspecified> {
+    Ok(GoogleCredentials {
+        workload_identity_provider: PROVIDER.to_owned(),
+        oidc_request_path: "/github/idtoken?api-version=2.0".to_owned(),
+        oidc_request_token: format!("sandbox-run-{}", random()?),
+        client_id: "sandbox.apps.googleusercontent.com".to_owned(),
+        client_secret: format!("sandbox-client-{}", random()?),
+        refresh_token: format!("1//sandbox-{}", random()?),
     })
 }
 
@@ -162,6 +210,8 @@ pub(crate) struct Gatekeeper {
     play_key: DecodingKey,
     play_client_email: String,
     slack_token: String,
+    /// The tokens that the sandbox's own Google gave out.
+    pub(crate) tokens: Tokens,
 }
 
 /// Why a token was refused, in words for the person who debugs a client.
@@ -195,9 +245,13 @@ impl Gatekeeper {
         self.google(bearer, &[PLAY_SCOPE])
     }
 
-    /// Checks a Google access token that a client signed itself (RS256) for one of some scopes and returns who calls.
+    /// Checks a token for one of some scopes of Google and returns who calls: one that a client signed itself (RS256), or
+    /// one that the sandbox's own Google gave out.
     pub(crate) fn google(&self, bearer: Option<&str>, scopes: &[&str]) -> Result<String, Refusal> {
         let token = bearer.ok_or("no bearer token")?;
+        if !token.starts_with(SIGNED) {
+            return self.tokens.caller(token, scopes);
+        }
         check_header(token, PLAY_KEY_ID)?;
         let mut rules = rules(Algorithm::RS256);
         rules.validate_aud = false;

@@ -263,7 +263,7 @@ impl Service {
     /// The error document that the service sends with a status, for faults that name only the status.
     fn error_document(self, code: u16) -> Value {
         match self {
-            Self::GooglePlay => {
+            Self::GooglePlay | Self::Google => {
                 super::play::error::document(code, grpc_status(code), "The service refused the request.")
             }
             Self::AppStoreConnect => super::asc::error::document(code),

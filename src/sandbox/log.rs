@@ -1,11 +1,14 @@
 //! The request log: what was asked of the services and what they answered, in order. It keeps bodies, never headers and
-//! never credentials; no service that is modelled answers with a token.
+//! never credentials: of what the identity services answer, which is tokens and secrets, only refusals are kept.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Service;
 use super::call::{Call, Reply};
+
+/// The first status that is a refusal.
+const FIRST_REFUSAL: u16 = 400;
 
 /// One request.
 #[derive(Clone, Debug, Serialize)]
@@ -24,7 +27,8 @@ pub struct LoggedRequest {
     pub fault: bool,
     /// The status that was answered; absent while it hangs, or if the connection was ended without an answer.
     pub status: Option<u16>,
-    /// The JSON body of the answer, whole even where the wire cuts it; absent without one, or for a web page.
+    /// The JSON body of the answer, whole even where the wire cuts it; absent without one, for a web page, and where it
+    /// is a token or a secret.
     pub reply: Option<Value>,
 }
 
@@ -57,7 +61,8 @@ impl RequestLog {
         let entry = self.entries.iter_mut().rev().find(|entry| entry.number == number);
         if let Some((entry, reply)) = entry.zip(reply) {
             entry.status = Some(reply.status);
-            entry.reply = reply.body.json().cloned();
+            let tells_a_secret = entry.service == Service::Google && reply.status < FIRST_REFUSAL;
+            entry.reply = reply.body.json().filter(|_| !tells_a_secret).cloned();
         }
     }
 

@@ -1,5 +1,5 @@
-//! Loopback servers that behave like the remote services: Google Play, App Store Connect, Slack and BigQuery, with a
-//! control surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
+//! Loopback servers that behave like the remote services: Google Play, App Store Connect, Slack, BigQuery and Google's
+//! identity services, with a control surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
 //! repeated states, threads need a parent. They serve the demo, replays and tests, so they refuse whatever the real
 //! service would refuse, give no field that the official descriptions lack, and never listen beyond 127.0.0.1.
 //! Each service is a pure model and a thin routing table; one server and one fault script serve them all.
@@ -10,6 +10,7 @@ mod call;
 mod control;
 mod credentials;
 mod faults;
+mod google;
 mod log;
 mod model;
 mod play;
@@ -37,8 +38,9 @@ pub use bigquery::seed::{
     Access, DatasetChange, DatasetSeed, JobConditions, JobFailure, TableConditions, TablePartitioning,
 };
 pub use control::ControlError;
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{Credentials, CredentialsError, GoogleCredentials};
 pub use faults::{CannedReply, Fault, FaultKind};
+pub use google::seed::{GoogleSeed, SecretAccess, SecretSeed};
 pub use log::LoggedRequest;
 pub use model::Model;
 pub use play::seed::{AppStage, PlayAppSeed, PlayConditions, ReviewState, Sending, TrackSeed};
@@ -59,6 +61,8 @@ pub enum Service {
     Slack,
     /// BigQuery API v2.
     BigQuery,
+    /// Google's identity services, GitHub's OIDC endpoint and Secret Manager.
+    Google,
     /// The control surface.
     Control,
 }
@@ -74,6 +78,8 @@ pub struct Endpoints {
     pub slack: String,
     /// BigQuery API, `/bigquery/v2/...`.
     pub bigquery: String,
+    /// Google's identity services, GitHub's OIDC endpoint and Secret Manager.
+    pub google: String,
     /// The control surface.
     pub control: String,
 }
@@ -90,6 +96,8 @@ pub struct Ports {
     pub slack: u16,
     /// BigQuery.
     pub bigquery: u16,
+    /// Google's identity services.
+    pub google: u16,
     /// The control surface.
     pub control: u16,
 }
@@ -106,6 +114,8 @@ pub struct Seed {
     pub slack_channels: Vec<ChannelSeed>,
     /// Datasets of BigQuery.
     pub bigquery: Vec<DatasetSeed>,
+    /// Accounts and secrets at Google.
+    pub google: GoogleSeed,
 }
 
 /// How to start a sandbox.
@@ -160,7 +170,7 @@ impl Sandbox {
     /// If the seed contradicts itself, a key file can't be written or a port can't be had.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let (credentials, gatekeeper) = Credentials::create(&options.credentials_dir)?;
-        let model = Model::new(gatekeeper);
+        let model = Model::new(gatekeeper, credentials.google_model());
         model.plant(options.seed)?;
         let (closing, closed) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -174,6 +184,7 @@ impl Sandbox {
             app_store_connect: start(Service::AppStoreConnect, options.ports.app_store_connect).await?,
             slack: start(Service::Slack, options.ports.slack).await?,
             bigquery: start(Service::BigQuery, options.ports.bigquery).await?,
+            google: start(Service::Google, options.ports.google).await?,
             control: start(Service::Control, options.ports.control).await?,
         };
         Ok(Self { endpoints, credentials, model, closing, tasks })

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::asc::model::AscModel;
@@ -15,6 +15,8 @@ use super::call::{Call, Reply};
 use super::control::ControlError;
 use super::credentials::{BIGQUERY_SCOPES, Gatekeeper};
 use super::faults::{Fault, FaultKind, FaultQueue};
+use super::google::model::{FEDERATED, GoogleModel};
+use super::google::seed::SecretSeed;
 use super::log::{LoggedRequest, RequestLog};
 use super::play::error::PlayError;
 use super::play::model::PlayModel;
@@ -22,7 +24,7 @@ use super::play::seed::{PlayAppSeed, PlayConditions};
 use super::slack::model::SlackModel;
 use super::slack::{self, ChannelSeed};
 use super::time::Clock;
-use super::{Seed, Service, asc, bigquery, play};
+use super::{Seed, Service, asc, bigquery, google, play};
 
 /// The models of a running sandbox. Clones share them.
 #[derive(Clone)]
@@ -35,13 +37,14 @@ struct World {
     asc: AscModel,
     slack: SlackModel,
     bigquery: BigQueryModel,
+    google: GoogleModel,
     faults: FaultQueue,
     log: RequestLog,
 }
 
 impl Model {
     /// Models without content.
-    pub(super) fn new(gatekeeper: Gatekeeper) -> Self {
+    pub(super) fn new(gatekeeper: Gatekeeper, google: GoogleModel) -> Self {
         Self(Arc::new(Mutex::new(World {
             gatekeeper,
             clock: Clock::default(),
@@ -49,6 +52,7 @@ impl Model {
             asc: AscModel::default(),
             slack: SlackModel::default(),
             bigquery: BigQueryModel::default(),
+            google,
             faults: FaultQueue::default(),
             log: RequestLog::default(),
         })))
@@ -59,7 +63,12 @@ impl Model {
         seed.play.into_iter().try_for_each(|app| self.add_play_app(app))?;
         seed.asc.into_iter().try_for_each(|app| self.add_asc_app(app))?;
         seed.slack_channels.into_iter().try_for_each(|channel| self.add_slack_channel(channel))?;
-        seed.bigquery.into_iter().try_for_each(|dataset| self.add_bigquery_dataset(dataset))
+        seed.bigquery.into_iter().try_for_each(|dataset| self.add_bigquery_dataset(dataset))?;
+        seed.google
+            .service_accounts
+            .into_iter()
+            .for_each(|email| self.world().google.add_service_account(email));
+        seed.google.secrets.into_iter().try_for_each(|secret| self.add_secret(secret))
     }
 
     /// The instant that the models go by.
@@ -97,7 +106,8 @@ impl Model {
         self.world().log.clear();
     }
 
-    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `bigquery` projects and jobs.
+    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `bigquery` projects and jobs, `google`
+    /// accounts, secrets and tokens without their texts.
     pub fn state(&self) -> Value {
         let mut world = self.world();
         let now = world.clock.now();
@@ -108,6 +118,7 @@ impl Model {
             "asc": world.asc.state(now),
             "slack": world.slack.state(),
             "bigquery": world.bigquery.state(),
+            "google": {"set_up": world.google.state(), "issued": world.gatekeeper.tokens.state()},
         })
     }
 
@@ -268,6 +279,26 @@ impl Model {
         self.world().bigquery.set_job_conditions(conditions);
     }
 
+    /// Adds a secret to Secret Manager.
+    ///
+    /// # Errors
+    /// If the name exists.
+    pub fn add_secret(&self, secret: SecretSeed) -> Result<(), ControlError> {
+        let name = secret.name.clone();
+        if self.world().google.add_secret(secret) {
+            Ok(())
+        } else {
+            Err(ControlError::exists("secret", &name))
+        }
+    }
+
+    /// Sets how many seconds of real time Google's and GitHub's tokens live that are made from now on; `None` goes back
+    /// to an hour.
+    pub fn set_token_lifetime(&self, seconds: Option<u32>) {
+        let lifetime = seconds.map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
+        self.world().gatekeeper.tokens.set_lifetime(lifetime);
+    }
+
     /// Logs a request and takes the fault that hits it.
     pub(super) fn admit(&self, service: Service, call: &Call) -> (u64, Option<FaultKind>) {
         let mut world = self.world();
@@ -287,6 +318,8 @@ impl Model {
         let (bearer, now) = (call.bearer.as_deref(), world.clock.now());
         match service {
             Service::GooglePlay => match world.gatekeeper.google_play(bearer) {
+                // The Play Console invites e-mail addresses only.
+                Ok(caller) if caller.starts_with(FEDERATED) => PlayError::NotInvited.reply(),
                 Ok(caller) => play::routes::answer(&mut world.play, call, &caller, now),
                 Err(refusal) => PlayError::Unauthenticated { refusal }.reply(),
             },
@@ -303,6 +336,7 @@ impl Model {
                 Ok(caller) => bigquery::routes::answer(&mut world.bigquery, call, &caller, now),
                 Err(refusal) => Refusal::unauthenticated(&refusal),
             },
+            Service::Google => google::routes::answer(&world.google, &mut world.gatekeeper, call),
             Service::Control => Reply::empty(404),
         }
     }

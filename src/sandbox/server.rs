@@ -116,6 +116,10 @@ async fn read(request: Request) -> Option<Call> {
         body: read_body(&parts.headers, &bytes),
         bearer: text(&parts.headers, header::AUTHORIZATION).strip_prefix("Bearer ").map(str::to_owned),
         host: text(&parts.headers, header::HOST).to_owned(),
+        metadata_flavor: parts
+            .headers
+            .get("metadata-flavor")
+            .and_then(|value| Some(value.to_str().ok()?.to_owned())),
     })
 }
 

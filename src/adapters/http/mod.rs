@@ -5,7 +5,7 @@
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
 
 mod error;
-mod retry;
+pub(super) mod retry;
 
 pub use error::{HttpError, Kind};
 
@@ -120,7 +120,11 @@ impl Service {
         }
     }
 
-    async fn once(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
+    /// One try. For callers that judge themselves what may be tried again.
+    ///
+    /// # Errors
+    /// At once.
+    pub async fn once(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header(AUTHORIZATION, bearer(token));
         if let Some(body) = &call.body {

@@ -16,10 +16,18 @@ fn the_shortest_file_has_every_default() {
         "kind": "sqlite",
         "path": "state.sqlite"
       },
+      "gcp": {
+        "workload_identity_provider": null,
+        "service_account": null,
+        "project": null
+      },
       "endpoints": {
         "google_play": null,
         "app_store_connect": null,
-        "slack": null
+        "slack": null,
+        "sts": null,
+        "iam_credentials": null,
+        "secret_manager": null
       },
       "apps": [
         {

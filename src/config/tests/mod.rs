@@ -1,6 +1,7 @@
 //! What people are told: each bad file with its whole message, and what the good ones mean.
 
 mod apps;
+mod gcp;
 mod meaning;
 mod names;
 mod numbers;

@@ -17,6 +17,8 @@ pub(crate) enum PlayError {
          authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
     )]
     Unauthenticated { refusal: String },
+    #[error("The caller does not have permission")]
+    NotInvited,
     #[error("Package not found: {0}.")]
     Package(String),
     #[error("Track not found: {0}.")] // No public example.
@@ -88,7 +90,7 @@ impl PlayError {
             Self::EditCommitted => (400, "INVALID_ARGUMENT", ANDROID_PUBLISHER, "editAlreadyCommitted"),
             Self::InReview => (400, "FAILED_PRECONDITION", GLOBAL, "failedPrecondition"),
             Self::NothingToHalt => (400, "INVALID_ARGUMENT", ANDROID_PUBLISHER, "releaseToHaltNotFound"),
-            Self::NoUpgrade => (403, "PERMISSION_DENIED", GLOBAL, "forbidden"),
+            Self::NotInvited | Self::NoUpgrade => (403, "PERMISSION_DENIED", GLOBAL, "forbidden"),
             Self::ReviewFlagNeeded
             | Self::ReviewFlagRefused
             | Self::FractionNotAllowed(_)
