@@ -8,6 +8,7 @@ mod bigquery_surface;
 mod contract;
 mod demo;
 mod events;
+mod foreign_clients;
 mod import;
 mod killed;
 mod monitor;
