@@ -9,8 +9,8 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tidegate::queries::{self, Engine, Parameters, Partitioning, Question, Shape, Source, Table, render};
 use tidegate::sandbox::{
-    Access, DatasetChange, DatasetSeed, Fault, FaultKind, JobConditions, JobFailure, Ports, Sandbox,
-    SandboxOptions, Seed, Service, TableConditions, TablePartitioning,
+    Access, CannedReply, DatasetChange, DatasetSeed, Fault, FaultKind, JobConditions, JobFailure,
+    LoggedRequest, Ports, Sandbox, SandboxOptions, Seed, Service, TableConditions, TablePartitioning,
 };
 
 use crate::support::{CRASHES, Fixture, SESSIONS, analytics, at, crash, session};
@@ -148,6 +148,72 @@ fn shaped_job(
 fn crashes(id: &str) -> Value {
     let asked = window("2026-11-17T00:00:00Z", "2026-11-19T00:00:00Z");
     job(id, Question::Crashes, Source::Crashlytics, CRASHES, &asked)
+}
+
+/// What the sandbox's BigQuery was asked and what it answered, each kind of call and of answer at least once.
+pub async fn every_kind_of_call() -> Vec<LoggedRequest> {
+    let surface = Surface::new().await;
+    let model = surface.sandbox.model();
+    let table = CRASHES.replace('.', "/tables/");
+    surface.get("/datasets?maxResults=2").await;
+    surface.get("/datasets/analytics_1").await;
+    surface.get("/datasets/nowhere").await;
+    surface.get("/datasets/firebase_crashlytics/tables?maxResults=1").await;
+    surface.get(&format!("/datasets/{table}")).await;
+    surface.fixture.import(CRASHES, &[crash("new", "2026-11-18T11:05:00Z")]);
+    surface.get(&format!("/datasets/{table}?prettyPrint=false")).await;
+    surface.get(&format!("/datasets/{table}_nowhere")).await;
+    surface.set(TableConditions {
+        partitioning: Some(TablePartitioning::LoadTime),
+        extra: vec!["x".into()],
+        ..TableConditions::default()
+    });
+    surface.get(&format!("/datasets/{table}")).await;
+    surface.set(TableConditions::default());
+    kinds_of_jobs(&surface).await;
+    let change = DatasetChange { access: Some(Access::Denied), ..DatasetChange::default() };
+    model.change_bigquery_dataset(PROJECT, CRASHLYTICS, change).unwrap();
+    surface.get("/datasets/firebase_crashlytics/tables").await;
+    surface.start(&crashes("denied")).await;
+    model.set_bigquery_job_access(PROJECT, Access::Denied);
+    surface.post("/jobs", &crashes("nobody")).await;
+    let address =
+        format!("{}/bigquery/v2/projects/{PROJECT}/datasets/nowhere", surface.sandbox.endpoints.bigquery);
+    surface.client.get(address).bearer_auth("stranger").send().await.unwrap();
+    model.requests()
+}
+
+async fn kinds_of_jobs(surface: &Surface) {
+    let model = surface.sandbox.model();
+    surface.start(&crashes("one")).await;
+    surface.post("/jobs", &crashes("one")).await;
+    surface.get("/jobs/one?location=US").await;
+    surface.get("/queries/one?maxResults=1&timeoutMs=10&location=US").await;
+    surface.get("/queries/one?formatOptions.useInt64Timestamp=true").await;
+    let mut dry = crashes("dry");
+    dry["configuration"]["dryRun"] = json!(true);
+    surface.start(&dry).await;
+    let mut limited = crashes("limited");
+    limited["configuration"]["query"]["maximumBytesBilled"] = json!("1");
+    surface.start(&limited).await;
+    surface.get("/queries/limited").await;
+    surface.post("/jobs", &json!({"configuration": {"query": {"useLegacySql": false}}})).await;
+    let mut body = crashes("unused")["configuration"]["query"].clone();
+    surface.post("/queries", &body).await;
+    let labels = crashes("unused")["configuration"]["labels"].clone();
+    (body["labels"], body["maxResults"]) = (labels, json!(1));
+    surface.post("/queries", &body).await;
+    body["dryRun"] = json!(true);
+    surface.post("/queries", &body).await;
+    surface.post("/queries", &json!({"query": "SELECT 1", "useLegacySql": false, "timeoutMs": 0})).await;
+    model.set_bigquery_jobs(JobConditions { running_polls: 3, ..JobConditions::default() });
+    surface.start(&crashes("slow")).await;
+    surface.get("/queries/slow").await;
+    surface.get("/jobs/slow").await;
+    let unavailable = FaultKind::Status(CannedReply::status(503));
+    model.add_fault(Fault::new(Service::BigQuery, unavailable));
+    surface.get("/jobs/slow").await;
+    surface.send(Method::POST, "/jobs/slow/cancel", None).await.unwrap();
 }
 
 fn reason((status, body): (u16, Value)) -> (u16, String, String) {
@@ -482,7 +548,7 @@ async fn faults_hit_this_service_too() {
     assert_eq!((status, &job["status"]["state"]), (200, &json!("DONE")), "the request had its effect");
     model.add_fault(Fault::new(Service::BigQuery, FaultKind::Empty));
     assert_eq!(surface.get("/jobs/cut").await, (200, Value::Null));
-    let canned = tidegate::sandbox::CannedReply::status(503);
+    let canned = CannedReply::status(503);
     model.add_fault(Fault::new(Service::BigQuery, FaultKind::Status(canned)));
     assert_eq!(reason(surface.get("/jobs/cut").await).1, "backendError");
 }

@@ -9,6 +9,7 @@ mod contract;
 mod demo;
 mod events;
 mod identity;
+mod foreign_clients;
 mod import;
 mod killed;
 mod monitor;

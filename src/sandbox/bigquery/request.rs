@@ -232,7 +232,7 @@ fn parameter(parameter: &Json) -> Result<(String, Value), Refusal> {
 mod tests {
     use super::*;
 
-    fn query(changes: Json) -> Json {
+    fn query(changes: &Json) -> Json {
         let mut query = json!({"query": "q", "useLegacySql": false});
         for (name, value) in changes.as_object().unwrap() {
             query[name] = value.clone();
@@ -240,7 +240,7 @@ mod tests {
         query
     }
 
-    fn refused(changes: Json) -> String {
+    fn refused(changes: &Json) -> String {
         Request::of_query(&query(changes)).unwrap_err().message
     }
 
@@ -251,7 +251,7 @@ mod tests {
             {"name": "b", "parameterType": {"type": "STRING"}, "parameterValue": {"value": "x"}},
         ]);
         let asked =
-            query(json!({"parameterMode": "NAMED", "queryParameters": named, "maximumBytesBilled": "7",
+            query(&json!({"parameterMode": "NAMED", "queryParameters": named, "maximumBytesBilled": "7",
             "useQueryCache": false}));
         let mut body = asked.clone();
         body["labels"] = json!({"a_b": "c"});
@@ -272,17 +272,17 @@ mod tests {
 
     #[test]
     fn what_can_be_wrong_is_refused() {
-        assert_eq!(refused(json!({"query": ""})), "Required parameter is missing: query");
-        assert!(refused(json!({"useLegacySql": null})).contains("legacy"));
-        assert!(refused(json!({"labels": {"a": "A"}})).contains("Label value \"A\""));
-        assert!(refused(json!({"maximumBytesBilled": "many"})).contains("maximumBytesBilled"));
+        assert_eq!(refused(&json!({"query": ""})), "Required parameter is missing: query");
+        assert!(refused(&json!({"useLegacySql": null})).contains("legacy"));
+        assert!(refused(&json!({"labels": {"a": "A"}})).contains("Label value \"A\""));
+        assert!(refused(&json!({"maximumBytesBilled": "many"})).contains("maximumBytesBilled"));
         let parameter = |kind: &str, value: &str| {
             json!({"parameterMode": "NAMED", "queryParameters":
                 [{"name": "a", "parameterType": {"type": kind}, "parameterValue": {"value": value}}]})
         };
-        assert!(refused(parameter("INT64", "1.5")).contains("INT64 query parameter a: 1.5"));
-        assert!(refused(parameter("FLOAT64", "1.5")).contains("a has FLOAT64"));
-        let job = json!({"configuration": {"query": query(json!({}))}, "jobReference": {"jobId": "a b"}});
+        assert!(refused(&parameter("INT64", "1.5")).contains("INT64 query parameter a: 1.5"));
+        assert!(refused(&parameter("FLOAT64", "1.5")).contains("a has FLOAT64"));
+        let job = json!({"configuration": {"query": query(&json!({}))}, "jobReference": {"jobId": "a b"}});
         assert!(Request::of_job(&job, "p").unwrap_err().message.starts_with("Invalid job ID \"a b\""));
     }
 }
