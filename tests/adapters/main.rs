@@ -7,6 +7,7 @@ mod action;
 mod contract;
 mod demo;
 mod events;
+mod googlesql;
 mod import;
 mod killed;
 mod monitor;

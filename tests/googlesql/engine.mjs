@@ -17,12 +17,14 @@ const { loadSync } = require('@grpc/proto-loader');
 const FILES = path.join(home, 'node_modules/@fivetrandevelopers/zetasql/lib/zetasql');
 
 const SECONDS_TO_START = 20;
-// Tables and answers are larger than the 4 MiB that gRPC takes by itself.
-const ANY_SIZE = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
+// Answers may be larger than the 4 MiB that gRPC takes by itself.
+const ANY_SIZE = { 'grpc.max_receive_message_length': -1 };
 // The server leaves the zone of its makers where none is given.
 const UTC = 'UTC';
 
 export class Engine {
+  catalogs = new Map();
+
   /** Starts the engine with BigQuery's side of the language. */
   static async start() {
     const port = await freePort();
@@ -37,28 +39,29 @@ export class Engine {
     return engine;
   }
 
-  /** Keeps the tables, each under its full dotted name, with their rows. */
-  async register(tables) {
-    const table_content = Object.fromEntries(tables.map((table) => [table.name, content(table)]));
+  /** Keeps a table under its full dotted name, with its rows: one catalog each, as the server takes 4 MiB at a time. */
+  async register(table) {
     const simple_catalog = {
-      name: 'catalog',
-      table: tables.map(definition),
+      name: table.name,
+      table: [definition(table)],
       builtin_function_options: { language_options: this.language },
     };
-    this.catalog = (await this.call('RegisterCatalog', { simple_catalog, table_content })).registered_id;
+    const table_content = { [table.name]: content(table) };
+    const { registered_id } = await this.call('RegisterCatalog', { simple_catalog, table_content });
+    this.catalogs.set(table.name, registered_id);
   }
 
   /** Analyses a query, runs it, and gives its columns and rows; or the engine's own words where it refuses. */
-  async answer({ sql, parameters }) {
+  async answer({ table, sql, parameters }) {
+    const registered_catalog_id = this.catalogs.get(table);
+    if (!registered_catalog_id) throw new Error(`a query names the table ${table}, which the job does not have`);
     try {
-      const { prepared } = await this.call('PrepareQuery', {
-        sql,
-        options: this.options(parameters),
-        registered_catalog_id: this.catalog,
-      });
+      const options = this.options(parameters);
+      const { prepared } = await this.call('PrepareQuery', { sql, options, registered_catalog_id });
       try {
         return await this.execute(prepared, parameters);
       } finally {
+        // The server forgets nothing by itself.
         await this.call('UnprepareQuery', { prepared_query_id: prepared.prepared_query_id });
       }
     } catch (error) {
