@@ -184,7 +184,7 @@ const SPOILED: [Spoil; 20] = {
             Crashlytics,
             "a stored report counts",
             WANTED,
-            ["GROUP BY event_id", "GROUP BY event_id, at_us"],
+            ["GROUP BY event_id", "GROUP BY event_id, events.at_us"],
         ),
         (
             Crashes,
@@ -222,7 +222,7 @@ const SPOILED: [Spoil; 20] = {
             FirebaseSessions,
             "a stored session counts",
             WANTED,
-            ["GROUP BY session_id", "GROUP BY session_id, at_us"],
+            ["GROUP BY session_id", "GROUP BY session_id, events.at_us"],
         ),
         (Sessions, FirebaseSessions, "one person less", SMALL_SKETCH, ["place <= @", "place < @"]),
         (Sessions, FirebaseSessions, "wildcards in builds of sessions", STRANGE_BUILDS, BUILDS),
