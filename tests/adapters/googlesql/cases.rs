@@ -1,5 +1,6 @@
 //! What the rows must hold for the comparison to mean something: the known pitfalls of the exports, each with the
-//! predicate that finds it.
+//! predicate that finds it. Which tables are read at all (a zone's midnight, days with 23 hours, a date that has two
+//! tables or none) is not asked in SQL and has its tests beside the metric source.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -62,12 +62,13 @@ pub fn run<'q>(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap_or_else(|error| panic!("node, which runs {HARNESS}, can't be started: {error}"));
     let job = json!({"tables": tables, "queries": queries}).to_string();
     // It reads everything before it writes anything.
-    harness.stdin.take().unwrap().write_all(job.as_bytes()).unwrap();
+    let sent = harness.stdin.take().unwrap().write_all(job.as_bytes());
     let output = harness.wait_with_output().unwrap();
     assert!(output.status.success(), "the harness failed: {}", String::from_utf8_lossy(&output.stderr));
+    sent.unwrap();
     let answers: Vec<Answer> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answers.len(), asked, "one answer each");
     answers

@@ -25,7 +25,6 @@ use crate::support::{Fixture, at};
 const WANTED: &str = "builds and a version";
 const STRANGE_BUILDS: &str = "strange builds";
 const STRANGE_VERSIONS: &str = "strange versions";
-const WRONG_CASE: &str = "names in the wrong case";
 const EVENT_TO_EVENT: &str = "from an event to an event";
 const ONE_DAY: &str = "a day";
 const SMALL_SKETCH: &str = "a small sketch";
@@ -132,7 +131,7 @@ fn sets() -> Vec<Set> {
         set("empty names", all, MATURE, &[""], &[""]),
         set(STRANGE_BUILDS, all, MATURE, &BUILDS, &[]),
         set(STRANGE_VERSIONS, all, MATURE, &[], &VERSIONS),
-        set(WRONG_CASE, all, MATURE, &["20A"], &["2.0-Rc1"]),
+        set("names in the wrong case", all, MATURE, &["20A"], &["2.0-Rc1"]),
         set(EVENT_TO_EVENT, [FROM, TO], MATURE, &["200"], &["2.0"]),
         set("just after events", [&from, &to], &mature, &["200"], &["2.0"]),
         set(ONE_DAY, [MIDNIGHT, "2026-11-19T00:00:00Z"], MIDNIGHT, &["200"], &["2.0-rc1"]),
@@ -202,7 +201,7 @@ const SPOILED: [Spoil; 20] = {
         ),
         (Crashes, Crashlytics, "a streamed report is lost", ONE_DAY, ["OR _PARTITIONTIME IS NULL", ""]),
         (Crashes, Crashlytics, "one installation less", SMALL_SKETCH, ["place <= @", "place < @"]),
-        (Crashes, Crashlytics, "wildcards in builds of crashes", STRANGE_BUILDS, BUILDS),
+        (Crashes, Crashlytics, "a build is a pattern, crashes", WANTED, BUILDS),
         (
             Sessions,
             FirebaseSessions,
@@ -225,11 +224,11 @@ const SPOILED: [Spoil; 20] = {
             ["GROUP BY session_id", "GROUP BY session_id, events.at_us"],
         ),
         (Sessions, FirebaseSessions, "one person less", SMALL_SKETCH, ["place <= @", "place < @"]),
-        (Sessions, FirebaseSessions, "wildcards in builds of sessions", STRANGE_BUILDS, BUILDS),
+        (Sessions, FirebaseSessions, "a build is a pattern, sessions", WANTED, BUILDS),
         (Sessions, Analytics, "any event is a session", WANTED, ["AND event_name = 'session_start'", ""]),
         (Sessions, Analytics, "two apps share a session", WANTED, ["COALESCE(app_info.id, '')", "''"]),
-        (Sessions, Analytics, "wildcards in versions", STRANGE_VERSIONS, VERSIONS),
-        (FirstSession, FirebaseSessions, "wildcards in first builds", STRANGE_BUILDS, BUILDS),
+        (Sessions, Analytics, "a version is a pattern", STRANGE_VERSIONS, VERSIONS),
+        (FirstSession, FirebaseSessions, "a build is a pattern, first session", WANTED, BUILDS),
     ]
 };
 

@@ -26,7 +26,7 @@ pub const LATEST: &str = "9999-12-30T21:59:59.999999Z";
 const BEFORE_1970: &str = "1969-12-31T23:59:59.999999Z";
 
 /// One of them holds the other, and the wildcards, escapes, quotes and separators of one engine or another are in them.
-pub const VERSIONS: [&str; 20] = [
+pub const VERSIONS: [&str; 21] = [
     "2.0",
     "2.0.1",
     "2.0-rc1",
@@ -36,6 +36,7 @@ pub const VERSIONS: [&str; 20] = [
     "2_0",
     "2%0",
     "%",
+    "2\u{0}0",
     r"2\0",
     r"2.0\",
     "2.0'; --",

@@ -211,3 +211,20 @@ fn the_warehouse_keeps_every_documented_column_in_its_type() {
         }
     }
 }
+
+#[test]
+fn the_tables_have_every_shape() {
+    let tables = tables(&Rows::new());
+    let of_load_time: Vec<_> = tables.iter().filter(|stored| stored.is_by_load_time()).collect();
+    assert_eq!(of_load_time.len(), 2);
+    for stored in of_load_time {
+        let streamed = stored.rows.iter().filter(|row| row.get(PARTITION_TIME).is_none()).count();
+        assert!(streamed > 0 && streamed < stored.rows.len(), "{streamed} rows in the streaming buffer");
+    }
+    for column in LACKING {
+        assert!(tables.iter().any(|stored| !stored.shape.has(column)), "every table has {column}");
+    }
+    for name in ["analytics_1.events_intraday_20261118", "analytics_1.events_20261118"] {
+        assert!(tables.iter().any(|stored| stored.table.as_str() == name), "{name}");
+    }
+}
