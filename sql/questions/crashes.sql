@@ -4,7 +4,8 @@
 -- crash, and a report without a session counts as one of its own. Every kind of report counts for the newest event: an
 -- export that brings no report at all has probably stopped. The row at place 1 of a day, version and build carries its
 -- totals; the rows of the wanted builds and versions carry the smallest fingerprints of their installations.
--- The lists hold a comma before and after each name; LIKE may match too much, so the reader compares exactly.
+-- The lists hold a comma before and after each name. A name with a comma may match too much, so the reader compares
+-- exactly. (No LIKE: its wildcards, its escapes and its case differ from engine to engine, and it would miss names.)
 WITH events AS (
 {source}
 ),
@@ -79,4 +80,4 @@ SELECT
 FROM ranked
 WHERE place = 1
   OR (place <= @sketch_size AND fingerprint IS NOT NULL
-    AND (@builds LIKE CONCAT('%,', build, ',%') OR @versions LIKE CONCAT('%,', version, ',%')))
+    AND (INSTR(@builds, ',' || build || ',') > 0 OR INSTR(@versions, ',' || version || ',') > 0))

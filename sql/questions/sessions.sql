@@ -2,7 +2,8 @@
 -- A session that is stored twice counts once. The row at place 1 of a day, version and build carries its totals; the
 -- rows of the wanted builds and versions carry the smallest fingerprints of their people: these can be merged over
 -- days, and no user id leaves the warehouse.
--- The lists hold a comma before and after each name; LIKE may match too much, so the reader compares exactly.
+-- The lists hold a comma before and after each name. A name with a comma may match too much, so the reader compares
+-- exactly. (No LIKE: its wildcards, its escapes and its case differ from engine to engine, and it would miss names.)
 WITH events AS (
 {source}
 ),
@@ -51,4 +52,4 @@ SELECT
 FROM ranked
 WHERE place = 1
   OR (place <= @sketch_size
-    AND (@builds LIKE CONCAT('%,', build, ',%') OR @versions LIKE CONCAT('%,', version, ',%')))
+    AND (INSTR(@builds, ',' || build || ',') > 0 OR INSTR(@versions, ',' || version || ',') > 0))
