@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use google_cloud_auth::credentials::{Builder as ApplicationDefault, Credentials};
+
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::Events;
+use crate::adapters::firestore::{self, Access, FirestoreState};
 use crate::adapters::google_play::{self, GooglePlay};
 use crate::adapters::google_token::GoogleToken;
 use crate::adapters::http::{self, Service};
@@ -17,7 +20,7 @@ use crate::config::{self, App, Config, Target};
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::exit::Ended;
 use crate::jobs::AppWorld;
-use crate::ports::{Notifier, PortError, RolloutTarget};
+use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
 
 /// Where a configuration is looked for, in this order.
 const PLACES: [&str; 2] = ["tidegate.toml", ".github/tidegate.toml"];
@@ -74,7 +77,7 @@ pub struct World {
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppWorld>,
     /// The state store.
-    pub state: SqliteState,
+    pub state: Box<dyn StateStore>,
 }
 
 impl Loaded {
@@ -85,15 +88,29 @@ impl Loaded {
     /// The state store alone. Only a run that acts makes one where there is none.
     ///
     /// # Errors
-    /// Where it can't be opened.
-    pub fn state(&self, acting: Acting) -> Result<SqliteState, Ended> {
-        let config::State::Sqlite { path } = &self.config.state;
-        let path = self.path(path);
-        let opened = match acting {
-            Acting::Live => SqliteState::open(&path),
-            Acting::DryRun => SqliteState::open_existing(&path),
-        };
-        opened.map_err(Ended::failed)
+    /// Where it can't be opened; a usage error where the configuration does not say enough.
+    pub fn state(&self, acting: Acting) -> Result<Box<dyn StateStore>, Ended> {
+        match &self.config.state {
+            config::State::Sqlite { path } => {
+                let path = self.path(path);
+                let opened = match acting {
+                    Acting::Live => SqliteState::open(&path),
+                    Acting::DryRun => SqliteState::open_existing(&path),
+                };
+                Ok(Box::new(opened.map_err(Ended::failed)?))
+            }
+            config::State::Firestore { project, database } => {
+                let project = project.clone().or_else(|| environment::variable(PROJECT_VARIABLE));
+                let project = project.ok_or_else(|| Ended::usage(no_project()))?;
+                let access = match &self.config.endpoints.firestore {
+                    Some(address) => Access::Emulator(address.clone()),
+                    None => Access::Google(firestore_credentials().map_err(Ended::usage)?),
+                };
+                // Connecting makes nothing, so it is the same for both.
+                let connected = FirestoreState::connect(&project, database, access);
+                Ok(Box::new(connected.map_err(Ended::failed)?))
+            }
+        }
     }
 
     /// Builds the world of a run for the named apps, or for all where none is named.
@@ -149,6 +166,29 @@ pub fn identity(target: &Target) -> (Platform, &ApplicationId) {
         Target::GooglePlay { package, .. } => (Platform::Android, package),
         Target::AppStore { bundle_id, .. } => (Platform::Ios, bundle_id),
     }
+}
+
+/// Names the project of the Firestore database where the configuration does not.
+const PROJECT_VARIABLE: &str = "GOOGLE_CLOUD_PROJECT";
+
+fn no_project() -> PortError {
+    PortError::new(
+        format!(
+            "no project for the Firestore state: [state] project is left out and {PROJECT_VARIABLE} is not set"
+        ),
+        "set [state] project to the project that has the database",
+    )
+}
+
+/// The machine's identity, for the state.
+fn firestore_credentials() -> Result<Credentials, PortError> {
+    ApplicationDefault::default().with_scopes([firestore::SCOPE]).build().map_err(|error| {
+        PortError::new(
+            format!("no Google credentials for the Firestore state: {error}"),
+            "run where application default credentials are: a federated identity, `gcloud auth application-default \
+             login`, or GOOGLE_APPLICATION_CREDENTIALS",
+        )
+    })
 }
 
 /// The acting sides of an app: its store, and where people are told.

@@ -100,7 +100,7 @@ pub(super) async fn terminated() {
 /// Works on every app, and puts the reports of each where they outlive an end from outside.
 async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, done: &Reports) {
     let JobId::ReleaseMonitor = job;
-    let monitor = ReleaseMonitor { state: &world.state, clock, holder: holder() };
+    let monitor = ReleaseMonitor { state: world.state.as_ref(), clock, holder: holder() };
     let monitor = &monitor;
     let apps = futures_util::stream::iter(world.apps.iter().enumerate());
     apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {

@@ -54,6 +54,18 @@ text!(
     "\\S"
 );
 text!(
+    /// A Google Cloud project.
+    ProjectId,
+    project,
+    "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+);
+text!(
+    /// A named Firestore database.
+    DatabaseId,
+    database,
+    "^[a-z][a-z0-9-]{2,61}[a-z0-9]$"
+);
+text!(
     /// The id of a Slack channel.
     ChannelId,
     channel,
@@ -109,6 +121,43 @@ fn file(given: &str) -> Result<(), Refused> {
         return Ok(());
     }
     Err(Refused::new("names no file", "write a path, such as \"state.sqlite\""))
+}
+
+/// A project becomes part of names and headers, so it holds nothing that could end them.
+fn project(given: &str) -> Result<(), Refused> {
+    // Projects of a domain have it in front, as in `example.com:my-project`.
+    let (domain, id) = given.split_once(':').unwrap_or(("domain", given));
+    let of_domain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    if is_google_id(id, 6..=30) && !domain.is_empty() && domain.chars().all(of_domain) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no id of a Google Cloud project"),
+        "write the id as `gcloud projects list` shows it: 6 to 30 of a-z, 0-9 and '-'; not the name, not the number",
+    ))
+}
+
+fn database(given: &str) -> Result<(), Refused> {
+    if given == "(default)" {
+        return Err(Refused::new(
+            "is \"(default)\", the database that the app itself uses",
+            "give tidegate a database of its own, so that neither can touch what the other keeps: `gcloud firestore \
+             databases create --database=tidegate --location=LOCATION`",
+        ));
+    }
+    if is_google_id(given, 4..=63) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no name of a Firestore database"),
+        "use 4 to 63 of a-z, 0-9 and '-', beginning with a letter, such as \"tidegate\"",
+    ))
+}
+
+fn is_google_id(given: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    let plain = given.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let begins = given.starts_with(|c: char| c.is_ascii_lowercase());
+    plain && begins && !given.ends_with('-') && length.contains(&given.len())
 }
 
 fn channel(given: &str) -> Result<(), Refused> {
@@ -189,6 +238,22 @@ mod tests {
             " http://127.0.0.1:80",
         ] {
             assert!(loopback(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn projects_and_databases_can_not_leave_their_place_in_a_name() {
+        for good in ["my-project", "example.com:my-project"] {
+            assert!(project(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "p", "My-Project", "my-project/x", "123456", "my-project-", ":my-project", "a/b:my-project"]
+        {
+            assert!(project(bad).is_err(), "{bad}");
+        }
+        assert!(database("tidegate").is_ok() && database("tidegate-2").is_ok());
+        for bad in ["(default)", "", "tide/gate", "Tidegate", "abc", "tidegate-"] {
+            assert!(database(bad).is_err(), "{bad}");
         }
     }
 

@@ -6,6 +6,7 @@
 mod action;
 mod contract;
 mod demo;
+mod emulator;
 mod events;
 mod import;
 mod killed;
