@@ -105,6 +105,8 @@ reasons! {
     NothingRollingOut = "nothing-rolling-out",
     /// Another run is active for the app.
     AnotherRun = "another-run",
+    /// The lease ended, or another run took it over, while this run was active.
+    LeaseLost = "lease-lost",
     /// The store or the warehouse could not be asked.
     CouldNotComplete = "could-not-complete",
 }

@@ -38,25 +38,25 @@ impl Emulator {
 
     /// A state store as a run has it.
     pub fn store(&self) -> FirestoreState {
-        FirestoreState::connect(&self.project, DATABASE, Access::Emulator(self.address.clone())).unwrap()
+        self.store_at(&self.address)
     }
 
-    /// The sections of a configuration that name this database, reached at `address`.
-    pub fn sections(&self, address: &str) -> (String, String) {
-        let state = format!("[state]\nkind = \"firestore\"\nproject = \"{}\"\n", self.project);
-        (state, format!("firestore = \"{address}\"\n"))
+    /// A state store that is reached through something in between.
+    pub fn store_at(&self, address: &str) -> FirestoreState {
+        FirestoreState::connect(&self.project, DATABASE, Access::Emulator(address.to_owned())).unwrap()
     }
 
     /// A document as Firestore's own JSON; none where there is none.
     pub async fn document(&self, path: &str) -> Option<Value> {
-        let answer = reqwest::get(self.url(path)).await.unwrap();
+        let answer = http().get(self.url(path)).bearer_auth("owner").send().await.unwrap();
         (answer.status() != 404).then_some(())?;
         Some(answer.json().await.unwrap())
     }
 
     /// The documents of a collection.
     pub async fn collection(&self, path: &str) -> Vec<Value> {
-        let answer: Value = reqwest::get(self.url(path)).await.unwrap().json().await.unwrap();
+        let answer = http().get(self.url(path)).bearer_auth("owner").send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
         answer["documents"].as_array().cloned().unwrap_or_default()
     }
 
@@ -66,13 +66,13 @@ impl Emulator {
         let fields = if value.is_null() { json!({}) } else { json!({ field: value }) };
         let url = format!("{}?updateMask.fieldPaths={field}", self.url(path));
         let body = json!({ "fields": fields }).to_string();
-        let request = reqwest::Client::new().patch(url).header("content-type", "application/json").body(body);
+        let request = http().patch(url).header("content-type", "application/json").body(body);
         let answer = request.bearer_auth("owner").send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     pub async fn delete(&self, path: &str) {
-        let answer = reqwest::Client::new().delete(self.url(path)).bearer_auth("owner").send().await.unwrap();
+        let answer = http().delete(self.url(path)).bearer_auth("owner").send().await.unwrap();
         assert!(answer.status().is_success());
     }
 
@@ -85,4 +85,8 @@ impl Emulator {
     fn url(&self, path: &str) -> String {
         format!("{}/v1/projects/{}/databases/{DATABASE}/documents/{path}", self.address, self.project)
     }
+}
+
+fn http() -> reqwest::Client {
+    tidegate::adapters::http::client().unwrap()
 }

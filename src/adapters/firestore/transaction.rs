@@ -9,7 +9,7 @@ use firestore::gcloud_sdk::google::firestore::v1::run_query_request::Consistency
 use firestore::gcloud_sdk::google::firestore::v1::transaction_options::{Mode, ReadWrite};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, StructuredQuery, TransactionOptions, Write};
 use jiff::Timestamp;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::client::Client;
 use super::patience::{Failure, LONGEST, Patience};
@@ -95,34 +95,26 @@ pub struct Transaction<'c> {
     /// The database.
     pub client: &'c Client,
     id: Vec<u8>,
-    /// An aborted transaction that this one repeats: the server lets it go first.
+    /// A transaction that failed and that this one repeats: the server lets it go first.
     instead_of: Vec<u8>,
     read_at: Option<Timestamp>,
 }
 
 impl Transaction<'_> {
+    /// Plans and commits. Where there was no commit, or none that succeeded, locks may be left that the next try would
+    /// wait for.
     async fn attempt<W: Work>(&mut self, work: &W) -> Result<W::Done, Ended> {
-        match work.plan(self).await {
-            Ok(Plan::Done(done)) => {
-                self.roll_back().await;
-                Ok(done)
-            }
+        let ended = match work.plan(self).await {
             Ok(Plan::Commit(writes, done)) => match self.client.commit(self.id.clone(), writes).await {
-                Ok(()) => Ok(done),
-                Err(status) => {
-                    self.end_after(&status).await;
-                    Err(Ended::Failed(Failure::Committing(status)))
-                }
+                Ok(()) => return Ok(done),
+                Err(status) => Err(Ended::Failed(Failure::Committing(status))),
             },
-            Err(Fault::Call(status)) => {
-                self.end_after(&status).await;
-                Err(Ended::Failed(Failure::Reading(status)))
-            }
-            Err(Fault::State(error)) => {
-                self.roll_back().await;
-                Err(Ended::Refused(error))
-            }
-        }
+            Ok(Plan::Done(done)) => Ok(done),
+            Err(Fault::Call(status)) => Err(Ended::Failed(Failure::Reading(status))),
+            Err(Fault::State(error)) => Err(Ended::Refused(error)),
+        };
+        self.roll_back().await;
+        ended
     }
 
     /// Reads documents by their names, each at most once, and begins the transaction if this is its first reading.
@@ -158,13 +150,6 @@ impl Transaction<'_> {
         }
         let mode = ReadWrite { retry_transaction: self.instead_of.clone(), ..ReadWrite::default() };
         GetAt::NewTransaction(TransactionOptions { mode: Some(Mode::ReadWrite(mode)) })
-    }
-
-    /// An aborted transaction has ended; any other still holds its locks, which the next try would wait for.
-    async fn end_after(&self, status: &Status) {
-        if status.code() != Code::Aborted {
-            self.roll_back().await;
-        }
     }
 
     async fn roll_back(&self) {
