@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tidegate::adapters::firestore::{Access, FirestoreState};
 
@@ -80,6 +82,16 @@ impl Emulator {
     pub async fn let_the_lease_end(&self, app: &str) {
         let past = json!({"stringValue": "2001-01-01T00:00:00Z"});
         self.set(&format!("leases/{app}"), "expires", past).await;
+    }
+
+    /// Frees the locks of a transaction whose client was killed, as the server does by itself after a minute.
+    pub async fn let_the_transaction_end(&self, transaction: &[u8]) {
+        let url =
+            format!("{}/v1/projects/{}/databases/{DATABASE}/documents:rollback", self.address, self.project);
+        let body = json!({ "transaction": STANDARD.encode(transaction) }).to_string();
+        let request = http().post(url).header("content-type", "application/json").body(body);
+        // One that was committed has ended already.
+        request.bearer_auth("owner").send().await.unwrap();
     }
 
     fn url(&self, path: &str) -> String {

@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use firestore::gcloud_sdk::google::firestore::v1::CommitRequest;
+use firestore::gcloud_sdk::prost::Message as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Bytes, Incoming};
@@ -78,6 +80,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// The message of a commit, without the five bytes that gRPC puts before it.
+    pub fn commit(&self) -> CommitRequest {
+        CommitRequest::decode(self.message.slice(5..)).unwrap()
+    }
+
     pub fn is_about(&self, words: &str) -> bool {
         words.is_empty() || self.message.windows(words.len()).any(|part| part == words.as_bytes())
     }
@@ -130,7 +137,12 @@ impl Proxy {
 
     /// Whether a fault has hit a call.
     pub fn has_hit(&self) -> bool {
-        self.script.lock().unwrap().calls.iter().any(|call| call.hit)
+        self.hit().is_some()
+    }
+
+    /// The first call that a fault has hit.
+    pub fn hit(&self) -> Option<Call> {
+        self.script.lock().unwrap().calls.iter().find(|call| call.hit).cloned()
     }
 }
 
@@ -159,9 +171,13 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
 /// One connection, with one of its own to the server.
 async fn serve(stream: TcpStream, server: SocketAddr, script: Arc<Mutex<Script>>) {
-    let upstream = TokioIo::new(TcpStream::connect(server).await.unwrap());
+    let upstream = TcpStream::connect(server).await.unwrap();
+    // Small messages must not wait for each other.
+    for side in [&stream, &upstream] {
+        side.set_nodelay(true).unwrap();
+    }
     let (send, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), upstream).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(upstream)).await.unwrap();
     tokio::spawn(connection);
     let cut = Arc::new(Notify::new());
     let service = service_fn(|request| answer(request, send.clone(), Arc::clone(&script), Arc::clone(&cut)));

@@ -16,6 +16,7 @@ use tidegate::domain::message;
 use tidegate::domain::outbox::{Delivery, Message};
 use tidegate::domain::policy::Policy;
 use tidegate::domain::release::{Action, Release, ReleaseId, ReleaseState, RolloutStatus};
+use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::ports::{Lease, StateError, StateStore, Write};
 
 use crate::emulator::Emulator;
@@ -304,6 +305,19 @@ async fn apps_do_not_see_each_other<S: Store>(place: &Place) {
     assert_eq!(other, tidegate::ports::AppState::default());
 }
 
+async fn the_biggest_day_is_kept<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let id = state("200").id;
+    let mut day = partial(NOW, u64::from(u32::MAX));
+    let people = i64::try_from(SKETCH_SIZE).unwrap();
+    day.users.extend((0..people).map(|person| (person, 0)));
+    day.crashed_installations.extend((0..people).map(|person| (person, u32::MAX)));
+    let partials: Partials = [day].into_iter().collect();
+    store.commit(&lease, vec![Write::Partials(id.clone(), partials.clone())]).await.unwrap();
+    assert_eq!(store.memory().partials(&id).await.unwrap(), partials);
+}
+
 macro_rules! suite {
     ($module:ident, $store:ty: $($case:ident),+ $(,)?) => {
         mod $module {
@@ -342,6 +356,7 @@ every_store!(
     messages_keep_the_order_in_which_they_were_written,
     counts_that_start_anew_forget_every_day,
     apps_do_not_see_each_other,
+    the_biggest_day_is_kept,
 );
 
 #[test]

@@ -271,3 +271,56 @@ fn names_only(collection: &str) -> StructuredQuery {
         ..StructuredQuery::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::UtcDay;
+    use crate::domain::counts::{DayPartial, Partials};
+    use crate::domain::ids::{AppId, Platform};
+    use crate::domain::sketch::SKETCH_SIZE;
+
+    /// Firestore's limit for one document, in bytes.
+    const LIMIT: usize = 1024 * 1024;
+
+    /// What a value counts as, in bytes. Source: Firestore's page on storage size calculations.
+    fn size(value: &Value) -> usize {
+        match value {
+            Value::Null | Value::Bool(_) => 1,
+            Value::Number(_) => 8,
+            Value::String(text) => text.len() + 1,
+            Value::Array(values) => values.iter().map(size).sum(),
+            Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 1 + size(value)).sum(),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_biggest_document_is_far_below_the_limit() {
+        let now = at("2026-11-18T12:00:00Z");
+        let app = AppId::new("android").unwrap();
+        let mut day = DayPartial::empty(UtcDay::of(now), now, now);
+        let people = || (0..SKETCH_SIZE as i64).map(|person| (person, u32::MAX));
+        day.users.extend(people());
+        day.crashed_installations.extend(people());
+        let partials: Partials = [day].into_iter().collect();
+        let id = ReleaseId { app: app.clone(), platform: Platform::Android, key: "200".to_owned() };
+        let lease = Lease::granted(app, "a/b".to_owned(), 1, now);
+        let writes = [Write::Partials(id, partials)];
+        let wanted = Wanted::of(&Names::new("p", "tidegate"), &lease, &writes).unwrap();
+        let (name, put) = wanted.documents.iter().next().unwrap();
+        let bytes = name.len() + size(&Value::Object(put.fields.clone()));
+        assert!((LIMIT / 20..LIMIT / 5).contains(&bytes), "{bytes} bytes");
+    }
+
+    #[test]
+    fn messages_sort_by_when_they_were_first_written() {
+        let early = added(at("2026-11-18T12:00:00Z"), 11);
+        let late = added(at("2026-11-18T12:00:00.5Z"), 2);
+        assert_eq!(early, "2026-11-18T12:00:00.000000Z/0011");
+        assert!(early.as_str() < late.as_str());
+    }
+}
