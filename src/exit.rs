@@ -13,8 +13,9 @@ pub enum Exit {
     Usage = 2,
     /// Partly done: something is left for the next run.
     Partial = 3,
-    /// Another run holds the lease, or took it over.
-    Busy = 4,
+    /// The lease ended or was taken over while the run was active. A lease that another run holds from the start is no
+    /// failure: [`Exit::Success`], and nothing was done.
+    LostLease = 4,
     /// Data is missing or stale (only with `--fail-on`).
     Data = 5,
     /// A warning (only with `--fail-on`).

@@ -226,8 +226,8 @@ pub enum StateError {
         /// When it ends at the latest.
         until: Timestamp,
     },
-    /// Another run took the lease over; nothing of this commit was written.
-    #[error("another run took over the lease of app {app}; this run may write nothing more")]
+    /// The lease ended, or another run took it over; nothing of this commit was written.
+    #[error("the lease of app {app} ended or was taken over by another run; this run may write nothing more")]
     LostLease {
         /// The app.
         app: AppId,

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use secrecy::SecretString;
 
+use google_cloud_auth::credentials::Credentials;
+
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::{Events, Together, Warehouse};
+use crate::adapters::firestore::{Access, FirestoreState};
 use crate::adapters::google::{GoogleToken, Identity, Scope};
 use crate::adapters::google_play::{self, GooglePlay};
 use crate::adapters::http::{self, Service};
@@ -21,7 +24,7 @@ use crate::config::{self, App, Config, SecretRef, SessionSource, Target};
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::exit::Ended;
 use crate::jobs::AppWorld;
-use crate::ports::{Notifier, PortError, RolloutTarget};
+use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
 
 /// Where a configuration is looked for, in this order.
 const PLACES: [&str; 2] = ["tidegate.toml", ".github/tidegate.toml"];
@@ -79,7 +82,7 @@ pub struct World {
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppWorld>,
     /// The state store.
-    pub state: SqliteState,
+    pub state: Box<dyn StateStore>,
 }
 
 impl Loaded {
@@ -90,15 +93,35 @@ impl Loaded {
     /// The state store alone. Only a run that acts makes one where there is none.
     ///
     /// # Errors
-    /// Where it can't be opened.
-    pub fn state(&self, acting: Acting) -> Result<SqliteState, Ended> {
-        let config::State::Sqlite { path } = &self.config.state;
-        let path = self.path(path);
-        let opened = match acting {
-            Acting::Live => SqliteState::open(&path),
-            Acting::DryRun => SqliteState::open_existing(&path),
-        };
-        opened.map_err(Ended::failed)
+    /// Where it can't be opened; a usage error where the configuration does not say enough.
+    pub fn state(&self, acting: Acting) -> Result<Box<dyn StateStore>, Ended> {
+        match &self.config.state {
+            config::State::Sqlite { path } => {
+                let path = self.path(path);
+                let opened = match acting {
+                    Acting::Live => SqliteState::open(&path),
+                    Acting::DryRun => SqliteState::open_existing(&path),
+                };
+                Ok(Box::new(opened.map_err(Ended::failed)?))
+            }
+            config::State::Firestore { project, database } => {
+                let known = project.as_ref().or(self.config.gcp.project.as_ref()).cloned();
+                let project = known.or_else(|| environment::variable(PROJECT_VARIABLE));
+                let project = project.ok_or_else(|| Ended::usage(no_project()))?;
+                let access = match &self.config.endpoints.firestore {
+                    Some(address) => Access::Emulator(address.clone()),
+                    None => Access::Google(self.firestore_credentials().map_err(Ended::usage)?),
+                };
+                // Connecting makes nothing, so it is the same for both.
+                let connected = FirestoreState::connect(&project, database, access);
+                Ok(Box::new(connected.map_err(Ended::failed)?))
+            }
+        }
+    }
+
+    fn firestore_credentials(&self) -> Result<Credentials, PortError> {
+        let client = http::client()?;
+        Ok(self.identity(&client)?.access_token_credentials(Scope::Firestore)?.into())
     }
 
     /// Who the program is at Google: one for the whole run, made when it is first needed.
@@ -193,6 +216,18 @@ impl<W: Warehouse + Clone + 'static> Places<W> {
             SessionSource::FirebaseSessions => alone(),
         }
     }
+}
+
+/// Names the project of the Firestore database where the configuration does not.
+const PROJECT_VARIABLE: &str = "GOOGLE_CLOUD_PROJECT";
+
+fn no_project() -> PortError {
+    PortError::new(
+        format!(
+            "no project for the Firestore state: neither [state] project nor [gcp] project is set, nor {PROJECT_VARIABLE}"
+        ),
+        "set [state] project to the project that has the database",
+    )
 }
 
 /// The acting sides of an app: its store, and where people are told.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod embedded;
 pub mod environment;
 pub mod events;
+pub mod firestore;
 pub mod google;
 pub mod google_play;
 pub mod http;

@@ -7,7 +7,6 @@ use crate::cli::{Common, Output};
 use crate::domain::decision::Record;
 use crate::domain::ids::DecisionId;
 use crate::exit::{Ended, Exit};
-use crate::ports::StateStore as _;
 use crate::report::human;
 use crate::world;
 

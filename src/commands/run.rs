@@ -100,7 +100,7 @@ pub(super) async fn terminated() {
 /// Works on every app, and puts the reports of each where they outlive an end from outside.
 async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, done: &Reports) {
     let JobId::ReleaseMonitor = job;
-    let monitor = ReleaseMonitor { state: &world.state, clock, holder: holder() };
+    let monitor = ReleaseMonitor { state: world.state.as_ref(), clock, holder: holder() };
     let monitor = &monitor;
     let apps = futures_util::stream::iter(world.apps.iter().enumerate());
     apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {
@@ -117,12 +117,12 @@ async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, 
 /// One app's trouble is reported and leaves the others alone.
 fn not_done(app: &AppWorld, error: &StateError) -> AppReport {
     let report = AppReport::failed(app, error.to_string());
-    match error {
-        StateError::Busy { .. } | StateError::LostLease { .. } => {
-            AppReport { decision: Decision::None, reason: Reason::AnotherRun, ..report }
-        }
-        StateError::Failed(_) => report,
-    }
+    let reason = match error {
+        StateError::Busy { .. } => Reason::AnotherRun,
+        StateError::LostLease { .. } => Reason::LeaseLost,
+        StateError::Failed(_) => return report,
+    };
+    AppReport { decision: Decision::None, reason, ..report }
 }
 
 /// `PROCESS/RUN`: the process, so that a state store can tell a dead one, and this run.
@@ -176,9 +176,9 @@ fn append(variable: &str, text: &str) {
     }
 }
 
-/// Failures come first, so that a busy app can't hide them.
+/// Failures come first, so that a lost lease can't hide them. An app that another run works on is no failure.
 fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
-    let is_busy = |report: &&AppReport| report.reason == Reason::AnotherRun;
+    let is_busy = |report: &&AppReport| matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost);
     let left: Vec<&AppReport> = reports.iter().filter(|report| !is_busy(report)).collect();
     if !left.is_empty() && left.iter().all(|report| report.decision == Decision::Error) {
         return Exit::Failed;
@@ -186,8 +186,8 @@ fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
     if left.iter().any(|report| report.decision == Decision::Error || !report.problems.is_empty()) {
         return Exit::Partial;
     }
-    if left.len() < reports.len() {
-        return Exit::Busy;
+    if reports.iter().any(|report| report.reason == Reason::LeaseLost) {
+        return Exit::LostLease;
     }
     let worst_first = [FailOn::Halt, FailOn::Warn, FailOn::InsufficientData, FailOn::StaleData, FailOn::Hold];
     let asked = worst_first.into_iter().filter(|asked| fail_on.contains(asked));

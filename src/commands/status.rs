@@ -5,7 +5,7 @@ use serde_json::json;
 use super::print;
 use crate::cli::{Common, Output};
 use crate::exit::{Ended, Exit};
-use crate::ports::{AppState, StateStore as _};
+use crate::ports::AppState;
 use crate::report::human::minute;
 use crate::world::{self, identity};
 

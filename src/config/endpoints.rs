@@ -24,6 +24,8 @@ pub struct Endpoints {
     pub iam_credentials: Option<String>,
     /// Instead of Google Secret Manager.
     pub secret_manager: Option<String>,
+    /// Instead of Firestore.
+    pub firestore: Option<String>,
 }
 
 /// Stand-ins for the remote services, for tests and the sandbox: `http://127.0.0.1:PORT`. For the whole program.
@@ -49,6 +51,9 @@ pub(super) struct RawEndpoints {
     /// Instead of Google Secret Manager. Left out, the real service.
     #[schemars(extend("examples" = ["http://127.0.0.1:4004"]))]
     secret_manager: Option<At<LoopbackUrl>>,
+    /// Instead of Firestore: Google's emulator. Left out, the real service.
+    #[schemars(extend("examples" = ["http://127.0.0.1:8080"]))]
+    firestore: Option<At<LoopbackUrl>>,
 }
 
 impl RawEndpoints {
@@ -61,6 +66,7 @@ impl RawEndpoints {
             sts: url(&self.sts),
             iam_credentials: url(&self.iam_credentials),
             secret_manager: url(&self.secret_manager),
+            firestore: url(&self.firestore),
         }
     }
 }

@@ -150,7 +150,7 @@ fn read(root: &Spanned<DeTable<'_>>, entries: &[Entry<'_>]) -> Result<Config, Pr
 
 /// A kind that is planned is answered with what there is, before its own keys are called unknown.
 fn refuse_later(entries: &[Entry<'_>]) -> Result<(), Problem> {
-    let planned = [("in [warehouse]", warehouse::LATER, "embedded"), ("in [state]", state::LATER, "sqlite")];
+    let planned = [("in [warehouse]", warehouse::LATER, "embedded")];
     for (within, later, only) in planned {
         let kind =
             entries.iter().find(|entry| entry.key.get_ref() == "kind" && entry.place.within() == within);

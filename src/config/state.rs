@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::at::At;
-use super::text::FileName;
+use super::text::{DatabaseId, FileName, ProjectId};
 
 /// The default file of the state.
 const DEFAULT_PATH: &str = "state.sqlite";
-/// The kinds that are planned and not in this version.
-pub(super) const LATER: &[&str] = &["firestore"];
+/// The default database, within the project.
+const DEFAULT_DATABASE: &str = "tidegate";
 
 /// Where the program remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +21,13 @@ pub enum State {
     Sqlite {
         /// The file as it was written; relative to the configuration file's directory.
         path: PathBuf,
+    },
+    /// A Firestore database that nothing else uses.
+    Firestore {
+        /// The project; none is the one of the environment.
+        project: Option<String>,
+        /// The database within the project.
+        database: String,
     },
 }
 
@@ -35,6 +42,13 @@ pub(super) struct RawState {
     /// The file of the state, relative to the configuration file's directory. It must outlive a run. Default: state.sqlite.
     #[schemars(extend("default" = DEFAULT_PATH))]
     path: Option<At<FileName>>,
+    /// The Google Cloud project of the Firestore database, for `firestore`. Left out, the one that GOOGLE_CLOUD_PROJECT
+    /// names.
+    #[schemars(extend("examples" = ["my-project"]))]
+    project: Option<At<ProjectId>>,
+    /// The Firestore database, for `firestore`. One of its own: never `(default)`, which is the app's. Default: tidegate.
+    #[schemars(extend("default" = DEFAULT_DATABASE))]
+    database: Option<At<DatabaseId>>,
 }
 
 /// A kind of state store.
@@ -44,6 +58,8 @@ pub(super) struct RawState {
 enum Kind {
     /// A SQLite file.
     Sqlite,
+    /// A Firestore database.
+    Firestore,
 }
 
 impl RawState {
@@ -53,6 +69,13 @@ impl RawState {
                 path: PathBuf::from(
                     self.path.as_ref().map_or_else(|| DEFAULT_PATH.to_owned(), |path| path.get().to_text()),
                 ),
+            },
+            Kind::Firestore => State::Firestore {
+                project: self.project.as_ref().map(|project| project.get().to_text()),
+                database: self
+                    .database
+                    .as_ref()
+                    .map_or_else(|| DEFAULT_DATABASE.to_owned(), |database| database.get().to_text()),
             },
         }
     }

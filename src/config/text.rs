@@ -14,8 +14,6 @@ const LONGEST_PART: usize = 1024;
 const LONGEST_ID: usize = 64;
 /// The length of the id of a workload identity pool, or of a provider in it, in characters.
 const POOL_PART_LENGTH: RangeInclusive<usize> = 4..=32;
-/// The length of the id of a project of Google Cloud, in characters.
-const PROJECT_LENGTH: RangeInclusive<usize> = 6..=30;
 
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $check:path, $pattern:literal) => {
@@ -60,6 +58,18 @@ text!(
     "\\S"
 );
 text!(
+    /// A Google Cloud project.
+    ProjectId,
+    project,
+    "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+);
+text!(
+    /// A named Firestore database.
+    DatabaseId,
+    database,
+    "^[a-z][a-z0-9-]{2,61}[a-z0-9]$"
+);
+text!(
     /// The id of a Slack channel.
     ChannelId,
     channel,
@@ -88,12 +98,6 @@ text!(
     ServiceAccountEmail,
     service_account,
     "^[a-z0-9-]+@([a-z0-9-]+\\.)+gserviceaccount\\.com$"
-);
-text!(
-    /// The id of a project of Google Cloud.
-    ProjectId,
-    project,
-    "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
 );
 text!(
     /// The address of a service on this machine.
@@ -133,6 +137,43 @@ fn file(given: &str) -> Result<(), Refused> {
         return Ok(());
     }
     Err(Refused::new("names no file", "write a path, such as \"state.sqlite\""))
+}
+
+/// A project becomes part of names and headers, so it holds nothing that could end them.
+fn project(given: &str) -> Result<(), Refused> {
+    // Projects of a domain have it in front, as in `example.com:my-project`.
+    let (domain, id) = given.split_once(':').unwrap_or(("domain", given));
+    let of_domain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    if is_google_id(id, 6..=30) && !domain.is_empty() && domain.chars().all(of_domain) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no id of a Google Cloud project"),
+        "write the id as `gcloud projects list` shows it: 6 to 30 of a-z, 0-9 and '-'; not the name, not the number",
+    ))
+}
+
+fn database(given: &str) -> Result<(), Refused> {
+    if given == "(default)" {
+        return Err(Refused::new(
+            "is \"(default)\", the database that the app itself uses",
+            "give tidegate a database of its own, so that neither can touch what the other keeps: `gcloud firestore \
+             databases create --database=tidegate --location=LOCATION`",
+        ));
+    }
+    if is_google_id(given, 4..=63) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no name of a Firestore database"),
+        "use 4 to 63 of a-z, 0-9 and '-', beginning with a letter, such as \"tidegate\"",
+    ))
+}
+
+fn is_google_id(given: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    let plain = given.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let begins = given.starts_with(|c: char| c.is_ascii_lowercase());
+    plain && begins && !given.ends_with('-') && length.contains(&given.len())
 }
 
 fn channel(given: &str) -> Result<(), Refused> {
@@ -204,24 +245,6 @@ fn service_account(given: &str) -> Result<(), Refused> {
             "write it as the Google Cloud console shows it, such as tidegate@my-project.iam.gserviceaccount.com",
         )),
     }
-}
-
-/// The id of a project; an old one of an organisation has the organisation's domain before it.
-fn project(given: &str) -> Result<(), Refused> {
-    let (domain, id) = given.rsplit_once(':').unwrap_or(("no-domain", given));
-    let domain_is_plain = !domain.is_empty() && domain.chars().all(|c| is_id_character(c) || c == '.');
-    let id_is_plain = PROJECT_LENGTH.contains(&id.len()) && id.chars().all(is_id_character);
-    if domain_is_plain
-        && id_is_plain
-        && id.starts_with(|c: char| c.is_ascii_lowercase())
-        && !id.ends_with('-')
-    {
-        return Ok(());
-    }
-    Err(Refused::new(
-        format!("is {given:?}, which is no id of a project"),
-        "write the id, such as my-project, not the name or the number: `gcloud projects list` prints it",
-    ))
 }
 
 fn loopback(given: &str) -> Result<(), Refused> {
@@ -301,6 +324,22 @@ mod tests {
             ["", "short", "My-Project", "my-project-", "123456789", "my_project", ":my-project", "my`project"]
         {
             assert!(project(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn projects_and_databases_can_not_leave_their_place_in_a_name() {
+        for good in ["my-project", "example.com:my-project"] {
+            assert!(project(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "p", "My-Project", "my-project/x", "123456", "my-project-", ":my-project", "a/b:my-project"]
+        {
+            assert!(project(bad).is_err(), "{bad}");
+        }
+        assert!(database("tidegate").is_ok() && database("tidegate-2").is_ok());
+        for bad in ["(default)", "", "tide/gate", "Tidegate", "abc", "tidegate-"] {
+            assert!(database(bad).is_err(), "{bad}");
         }
     }
 

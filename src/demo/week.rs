@@ -22,7 +22,7 @@ use crate::domain::release::RolloutStatus;
 use crate::exit::Ended;
 use crate::jobs::AppReport;
 use crate::jobs::release_monitor::ReleaseMonitor;
-use crate::ports::{Clock, StateStore as _};
+use crate::ports::Clock;
 use crate::queries::Table;
 use crate::sandbox::{
     AppVersionState, AscAppSeed, AscVersionSeed, ChannelSeed, PhasedReleaseSeed, PhasedReleaseState,
@@ -155,7 +155,7 @@ impl Week {
     pub async fn look(&mut self, now: Timestamp) -> Result<Vec<Look>, Ended> {
         self.pass(now).await?;
         let monitor = ReleaseMonitor {
-            state: &self.world.state,
+            state: self.world.state.as_ref(),
             clock: &self.clock,
             holder: crate::commands::run::holder(),
         };

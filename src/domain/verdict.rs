@@ -111,6 +111,8 @@ reasons! {
     AnotherRun = "another-run",
     /// The month's budget for queries was spent too fast, and nothing presses for a look now.
     BudgetRests = "budget-rests",
+    /// The lease ended, or another run took it over, while this run was active.
+    LeaseLost = "lease-lost",
     /// The store or the warehouse could not be asked.
     CouldNotComplete = "could-not-complete",
 }

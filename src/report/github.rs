@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::human::interval;
 use crate::domain::judge::Decision;
+use crate::domain::verdict::Reason;
 use crate::jobs::{Acted, AppReport};
 
 /// The summary of a run. Far below GitHub's limit of 1 MiB: the least important part goes first.
@@ -96,6 +97,8 @@ pub fn annotations(reports: &[AppReport]) -> String {
         let level = match report.decision {
             Decision::Halt | Decision::Error => "error",
             Decision::Warn | Decision::StaleData | Decision::InsufficientData => "warning",
+            // Two runs that meet are nothing that a person has to look at.
+            Decision::None if report.reason == Reason::AnotherRun => return None,
             _ if !report.problems.is_empty() => "warning",
             Decision::None | Decision::Continue | Decision::Hold | Decision::FastTrack => return None,
         };

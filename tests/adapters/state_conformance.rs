@@ -1,26 +1,88 @@
 //! What every state store must do. Each store is made by a function and passes the same suite.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
+use tidegate::adapters::firestore::FirestoreState;
 use tidegate::adapters::sqlite::SqliteState;
 use tidegate::domain::calendar::UtcDay;
 use tidegate::domain::counts::{Counts, DayPartial, Partials};
+use tidegate::domain::decision::{Judged, Record};
+use tidegate::domain::facts::{Facts, Seen};
 use tidegate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
-use tidegate::domain::release::{Release, ReleaseId, ReleaseState, RolloutStatus};
-use tidegate::ports::{StateError, StateStore, Write};
+use tidegate::domain::message;
+use tidegate::domain::outbox::{Delivery, Message};
+use tidegate::domain::policy::Policy;
+use tidegate::domain::release::{Action, Release, ReleaseId, ReleaseState, RolloutStatus};
+use tidegate::domain::sketch::SKETCH_SIZE;
+use tidegate::domain::verdict::Reason;
+use tidegate::domain::watch::{RunNews, Watch};
+use tidegate::ports::{Lease, StateError, StateStore, Write};
 
+use crate::emulator::Emulator;
 use crate::support::at;
 
-/// Makes a second handle on the same data, as another run would have it.
+/// Where the state of one test is.
+enum Place {
+    Folder(TempDir),
+    Database(Emulator),
+}
+
+/// A kind of store: where a test has one of its own, and what passes for time there.
 trait Store: StateStore + Sized {
-    fn open(place: &Path) -> Self;
+    /// How long the leases of these tests last.
+    const LEASE: SignedDuration;
+
+    /// A place of its own; none where this kind of store can't be had, after saying so.
+    fn place() -> Option<Place>;
+
+    /// A handle on the state, as another run would have it.
+    fn open(place: &Place) -> Self;
+
+    /// Waits until a lease that was taken at `now` has ended, and says what time it is then.
+    async fn after_the_lease(now: Timestamp) -> Timestamp;
 }
 
 impl Store for SqliteState {
-    fn open(place: &Path) -> Self {
-        SqliteState::open(&place.join("state.sqlite")).unwrap()
+    const LEASE: SignedDuration = SignedDuration::from_mins(10);
+
+    fn place() -> Option<Place> {
+        Some(Place::Folder(tempfile::tempdir().unwrap()))
+    }
+
+    fn open(place: &Place) -> Self {
+        let Place::Folder(folder) = place else { panic!("a file is in a folder") };
+        SqliteState::open(&file(folder)).unwrap()
+    }
+
+    async fn after_the_lease(now: Timestamp) -> Timestamp {
+        now + Self::LEASE
+    }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("state.sqlite")
+}
+
+impl Store for FirestoreState {
+    /// Long enough for the tests that must not lose it, short enough to be waited for.
+    const LEASE: SignedDuration = SignedDuration::from_secs(3);
+
+    fn place() -> Option<Place> {
+        Emulator::new().map(Place::Database)
+    }
+
+    fn open(place: &Place) -> Self {
+        let Place::Database(emulator) = place else { panic!("Firestore is in the emulator") };
+        emulator.store()
+    }
+
+    /// The server's clock counts, so time has to pass; the caller's clock stands still, as with `--now`.
+    async fn after_the_lease(now: Timestamp) -> Timestamp {
+        tokio::time::sleep(Duration::try_from(Self::LEASE).unwrap() + Duration::from_millis(200)).await;
+        now
     }
 }
 
@@ -30,8 +92,13 @@ fn app() -> AppId {
     AppId::new("android").unwrap()
 }
 
-fn until(now: Timestamp) -> Timestamp {
-    now + SignedDuration::from_mins(10)
+fn until<S: Store>() -> Timestamp {
+    at(NOW) + S::LEASE
+}
+
+/// Takes the lease of the app for a run.
+async fn acquire<S: Store>(store: &S, holder: &str) -> Result<Lease, StateError> {
+    store.acquire(&app(), holder, at(NOW), until::<S>()).await
 }
 
 fn state(key: &str) -> ReleaseState {
@@ -54,9 +121,52 @@ fn partial(day: &str, sessions: u64) -> DayPartial {
     partial
 }
 
-async fn what_was_committed_is_read_back<S: Store>(place: &TempDir) {
-    let store = S::open(place.path());
-    let lease = store.acquire(&app(), "p1/run", at(NOW), until(at(NOW))).await.unwrap();
+fn decision(decided_at: &str) -> Record {
+    let state = state("200");
+    let release = Release {
+        key: state.id.key.clone(),
+        version: state.version.clone(),
+        builds: Vec::new(),
+        status: RolloutStatus::RollingOut,
+        user_fraction: None,
+        started_at: None,
+    };
+    let partials: Partials = [partial(NOW, 7)].into_iter().collect();
+    let seen = Seen { absent: Vec::new(), through: at(decided_at), revised: false };
+    Record::judge(Judged {
+        facts: Facts::gather(&release, &state, &partials, seen),
+        release: state.id,
+        version: state.version,
+        builds: Vec::new(),
+        generation: 0,
+        now: at(decided_at),
+        policy: policy(),
+        queries: Vec::new(),
+    })
+}
+
+fn policy() -> Policy {
+    let text = "[[app]]\nid = \"android\"\nplatform = \"android\"\npackage = \"com.example.app\"\n";
+    tidegate::config::parse(text, "tidegate.toml").unwrap().apps[0].policy.clone()
+}
+
+fn message(key: &str) -> Message {
+    Message {
+        key: key.to_owned(),
+        release: state("200").id,
+        note: message::superseded(&state("200").id, "2.0", Action::Halt, "completed"),
+        parent: None,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: at(NOW),
+    }
+}
+
+async fn what_was_committed_is_read_back<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/run").await.unwrap();
     let state = state("200");
     let partials: Partials = [partial("2026-11-17T00:00:00Z", 5), partial(NOW, 7)].into_iter().collect();
     let writes =
@@ -65,14 +175,14 @@ async fn what_was_committed_is_read_back<S: Store>(place: &TempDir) {
     store.release(&lease).await.unwrap();
     drop(store);
 
-    let again = S::open(place.path());
+    let again = S::open(place);
     assert_eq!(again.memory().app(&app()).await.unwrap().releases, std::slice::from_ref(&state));
     assert_eq!(again.memory().partials(&state.id).await.unwrap(), partials);
 }
 
-async fn a_day_is_replaced_and_never_added<S: Store>(place: &TempDir) {
-    let store = S::open(place.path());
-    let lease = store.acquire(&app(), "p1/run", at(NOW), until(at(NOW))).await.unwrap();
+async fn a_day_is_replaced_and_never_added<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/run").await.unwrap();
     let id = state("200").id;
     for sessions in [5, 9] {
         let partials: Partials = [partial(NOW, sessions)].into_iter().collect();
@@ -84,20 +194,20 @@ async fn a_day_is_replaced_and_never_added<S: Store>(place: &TempDir) {
     assert_eq!(store.memory().partials(&id).await.unwrap(), Partials::default());
 }
 
-async fn a_live_lease_keeps_other_runs_out<S: Store>(place: &TempDir) {
-    let (first, second) = (S::open(place.path()), S::open(place.path()));
-    let lease = first.acquire(&app(), "p1/a", at(NOW), until(at(NOW))).await.unwrap();
-    let busy = second.acquire(&app(), "p2/b", at(NOW), until(at(NOW))).await.unwrap_err();
+async fn a_live_lease_keeps_other_runs_out<S: Store>(place: &Place) {
+    let (first, second) = (S::open(place), S::open(place));
+    let lease = acquire(&first, "p1/a").await.unwrap();
+    let busy = acquire(&second, "p2/b").await.unwrap_err();
     assert!(matches!(busy, StateError::Busy { .. }), "{busy}");
     first.release(&lease).await.unwrap();
-    second.acquire(&app(), "p2/b", at(NOW), until(at(NOW))).await.unwrap();
+    acquire(&second, "p2/b").await.unwrap();
 }
 
-async fn a_lease_that_was_given_back_writes_nothing<S: Store>(place: &TempDir) {
-    let (first, second) = (S::open(place.path()), S::open(place.path()));
-    let old = first.acquire(&app(), "p1/a", at(NOW), until(at(NOW))).await.unwrap();
+async fn a_lease_that_was_given_back_writes_nothing<S: Store>(place: &Place) {
+    let (first, second) = (S::open(place), S::open(place));
+    let old = acquire(&first, "p1/a").await.unwrap();
     first.release(&old).await.unwrap();
-    let new = second.acquire(&app(), "p2/b", at(NOW), until(at(NOW))).await.unwrap();
+    let new = acquire(&second, "p2/b").await.unwrap();
     assert!(new.fence() > old.fence(), "the fence rises");
     let write = || vec![Write::Release(Box::new(state("200")))];
     let refused = first.commit(&old, write()).await.unwrap_err();
@@ -107,44 +217,160 @@ async fn a_lease_that_was_given_back_writes_nothing<S: Store>(place: &TempDir) {
     second.commit(&new, write()).await.unwrap();
 }
 
-async fn an_expired_lease_is_taken_over<S: Store>(place: &TempDir) {
-    let store = S::open(place.path());
-    let old = store.acquire(&app(), "p1/a", at(NOW), until(at(NOW))).await.unwrap();
-    let later = until(at(NOW));
-    let new = store.acquire(&app(), "p1/b", later, until(later)).await.unwrap();
+async fn an_expired_lease_is_taken_over<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let old = acquire(&store, "p1/a").await.unwrap();
+    let later = S::after_the_lease(at(NOW)).await;
+    let new = store.acquire(&app(), "p1/b", later, later + S::LEASE).await.unwrap();
     assert!(new.fence() > old.fence());
     assert!(matches!(store.commit(&old, Vec::new()).await, Err(StateError::LostLease { .. })));
 }
 
-async fn leases_of_different_apps_are_independent<S: Store>(place: &TempDir) {
-    let store = S::open(place.path());
+async fn leases_of_different_apps_are_independent<S: Store>(place: &Place) {
+    let store = S::open(place);
     let ios = AppId::new("ios").unwrap();
-    let one = store.acquire(&app(), "p1/a", at(NOW), until(at(NOW))).await.unwrap();
-    let other = store.acquire(&ios, "p1/a", at(NOW), until(at(NOW))).await.unwrap();
+    let one = acquire(&store, "p1/a").await.unwrap();
+    let other = store.acquire(&ios, "p1/a", at(NOW), until::<S>()).await.unwrap();
     store.release(&other).await.unwrap();
     store.commit(&one, vec![Write::Release(Box::new(state("200")))]).await.unwrap();
+}
+
+async fn of_two_runs_at_once_one_gets_the_lease<S: Store>(place: &Place) {
+    let (first, second) = (S::open(place), S::open(place));
+    let (one, other) = tokio::join!(acquire(&first, "p1/a"), acquire(&second, "p2/b"));
+    match (one, other) {
+        (Ok(_), Err(StateError::Busy { .. })) | (Err(StateError::Busy { .. }), Ok(_)) => {}
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+async fn commits_at_once_are_all_written<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let write = |key: &str| vec![Write::Release(Box::new(state(key)))];
+    let (one, other) = tokio::join!(store.commit(&lease, write("200")), store.commit(&lease, write("201")));
+    one.and(other).unwrap();
+    let keys = store.memory().app(&app()).await.unwrap().releases;
+    assert_eq!(keys.iter().map(|state| state.id.key.as_str()).collect::<Vec<_>>(), ["200", "201"]);
+}
+
+async fn a_decision_is_never_changed<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let first = decision(NOW);
+    let other = Record { tidegate_version: "another".to_owned(), ..first.clone() };
+    for record in [&first, &other] {
+        store.commit(&lease, vec![Write::Decision(Box::new(record.clone()))]).await.unwrap();
+    }
+    assert_eq!(store.memory().decision(&first.id).await.unwrap(), Some(first));
+}
+
+async fn the_last_decision_is_the_newest<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    assert_eq!(store.memory().app(&app()).await.unwrap().last_decision, None);
+    let (newer, older) = (decision(NOW), decision("2026-11-18T11:00:00Z"));
+    for record in [&newer, &older] {
+        store.commit(&lease, vec![Write::Decision(Box::new(record.clone()))]).await.unwrap();
+    }
+    assert_eq!(store.memory().app(&app()).await.unwrap().last_decision, Some(newer));
+    assert_eq!(store.memory().decision(&older.id).await.unwrap().map(|record| record.id), Some(older.id));
+}
+
+async fn messages_keep_the_order_in_which_they_were_written<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let write = |keys: &[&str]| keys.iter().map(|key| Write::Message(Box::new(message(key)))).collect();
+    store.commit(&lease, write(&["c", "a"])).await.unwrap();
+    store.commit(&lease, write(&["b", "c"])).await.unwrap();
+    let messages = store.memory().app(&app()).await.unwrap().messages;
+    assert_eq!(messages.iter().map(|message| message.key.as_str()).collect::<Vec<_>>(), ["c", "a", "b"]);
+}
+
+async fn counts_that_start_anew_forget_every_day<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let id = state("200").id;
+    let old: Partials = [partial("2026-11-16T00:00:00Z", 3), partial(NOW, 5)].into_iter().collect();
+    let new: Partials = [partial(NOW, 1)].into_iter().collect();
+    store.commit(&lease, vec![Write::Partials(id.clone(), old)]).await.unwrap();
+    let anew = vec![Write::ForgetPartials(id.clone()), Write::Partials(id.clone(), new.clone())];
+    store.commit(&lease, anew).await.unwrap();
+    assert_eq!(store.memory().partials(&id).await.unwrap(), new);
+}
+
+async fn apps_do_not_see_each_other<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let writes = vec![Write::Release(Box::new(state("200"))), Write::Message(Box::new(message("a")))];
+    store.commit(&lease, writes).await.unwrap();
+    let other = store.memory().app(&AppId::new("ios").unwrap()).await.unwrap();
+    assert_eq!(other, tidegate::ports::AppState::default());
+}
+
+async fn the_biggest_day_is_kept<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let id = state("200").id;
+    let mut day = partial(NOW, u64::from(u32::MAX));
+    let people = i64::try_from(SKETCH_SIZE).unwrap();
+    day.users.extend((0..people).map(|person| (person, 0)));
+    day.crashed_installations.extend((0..people).map(|person| (person, u32::MAX)));
+    let partials: Partials = [day].into_iter().collect();
+    store.commit(&lease, vec![Write::Partials(id.clone(), partials.clone())]).await.unwrap();
+    assert_eq!(store.memory().partials(&id).await.unwrap(), partials);
+}
+
+async fn the_watch_over_an_app_is_kept<S: Store>(place: &Place) {
+    let store = S::open(place);
+    assert_eq!(store.memory().app(&app()).await.unwrap().watch, Watch::default());
+    let lease = acquire(&store, "p1/run").await.unwrap();
+    let news = RunNews { trouble: Some(Reason::NoSessions), not_before: Some(at(NOW)), bytes_billed: 7 };
+    let (watch, _) = Watch::default().after(&news, 1, at(NOW));
+    store.commit(&lease, vec![Write::Watch(app(), Box::new(watch.clone()))]).await.unwrap();
+    assert_eq!(store.memory().app(&app()).await.unwrap().watch, watch);
 }
 
 macro_rules! suite {
     ($module:ident, $store:ty: $($case:ident),+ $(,)?) => {
         mod $module {
+            use super::Store as _;
+
             $(
                 #[tokio::test]
                 async fn $case() {
-                    super::$case::<$store>(&tempfile::tempdir().unwrap()).await;
+                    if let Some(place) = <$store>::place() {
+                        super::$case::<$store>(&place).await;
+                    }
                 }
             )+
         }
     };
 }
 
-suite!(sqlite, tidegate::adapters::sqlite::SqliteState:
+macro_rules! every_store {
+    ($($cases:tt)+) => {
+        suite!(sqlite, tidegate::adapters::sqlite::SqliteState: $($cases)+);
+        suite!(firestore, tidegate::adapters::firestore::FirestoreState: $($cases)+);
+    };
+}
+
+every_store!(
     what_was_committed_is_read_back,
     a_day_is_replaced_and_never_added,
     a_live_lease_keeps_other_runs_out,
     a_lease_that_was_given_back_writes_nothing,
     an_expired_lease_is_taken_over,
     leases_of_different_apps_are_independent,
+    of_two_runs_at_once_one_gets_the_lease,
+    commits_at_once_are_all_written,
+    a_decision_is_never_changed,
+    the_last_decision_is_the_newest,
+    messages_keep_the_order_in_which_they_were_written,
+    counts_that_start_anew_forget_every_day,
+    apps_do_not_see_each_other,
+    the_biggest_day_is_kept,
+    the_watch_over_an_app_is_kept,
 );
 
 #[test]

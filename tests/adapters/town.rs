@@ -10,6 +10,7 @@ use tidegate::sandbox::{
     AscAppSeed, ChannelSeed, Fault, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
 };
 
+use crate::emulator::Emulator;
 use crate::support::{CRASHES, Fixture, SESSIONS, at, crash, session, with};
 
 /// Every run is asked about this instant: a Wednesday noon, two days after the release.
@@ -35,14 +36,31 @@ pub enum Apps {
     Ios,
 }
 
+/// Where the program of a town remembers.
+enum Memory {
+    File,
+    Firestore { project: String, address: String },
+}
+
 pub struct Town {
     pub fixture: Fixture,
     pub sandbox: Sandbox,
     apps: Apps,
+    memory: Memory,
 }
 
 impl Town {
     pub async fn new(apps: Apps, events: Events) -> Self {
+        Self::with(apps, events, Memory::File).await
+    }
+
+    /// A town that remembers in a Firestore database, reached at `address`.
+    pub async fn on_firestore(apps: Apps, events: Events, emulator: &Emulator, address: &str) -> Self {
+        let memory = Memory::Firestore { project: emulator.project.clone(), address: address.to_owned() };
+        Self::with(apps, events, memory).await
+    }
+
+    async fn with(apps: Apps, events: Events, memory: Memory) -> Self {
         let fixture = Fixture::new();
         fill(&fixture, events, apps);
         let seed = Seed {
@@ -55,7 +73,7 @@ impl Town {
         let sandbox =
             Sandbox::start(SandboxOptions { ports: Ports::default(), seed, credentials_dir }).await.unwrap();
         sandbox.model().set_now(Some(at(NOW)));
-        let town = Self { fixture, sandbox, apps };
+        let town = Self { fixture, sandbox, apps, memory };
         std::fs::write(town.path("tidegate.toml"), town.configuration()).unwrap();
         town
     }
@@ -70,13 +88,20 @@ impl Town {
             Apps::Android => format!("id = \"android\"\nplatform = \"android\"\npackage = \"{PACKAGE}\""),
             Apps::Ios => format!("id = \"ios\"\nplatform = \"ios\"\nbundle_id = \"{PACKAGE}\""),
         };
+        let (state, endpoint) = match &self.memory {
+            Memory::File => ("kind = \"sqlite\"\npath = \"state.sqlite\"".to_owned(), String::new()),
+            Memory::Firestore { project, address } => (
+                format!("kind = \"firestore\"\nproject = \"{project}\""),
+                format!("firestore = \"{address}\"\n"),
+            ),
+        };
         format!(
             "[warehouse]\nkind = \"embedded\"\npath = \"warehouse.sqlite\"\n\
-             [state]\nkind = \"sqlite\"\npath = \"state.sqlite\"\n\
+             [state]\n{state}\n\
              [slack]\nchannel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"\n\
              [google_play]\ncredentials = \"file:{}\"\n\
              [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
-             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n{endpoint}\
              [[app]]\n{app}\n",
             credentials.play_service_account_path.display(),
             credentials.asc_key_id,
@@ -114,9 +139,17 @@ impl Town {
     pub async fn kill_at(&self, fault: Fault) -> Reached {
         self.sandbox.model().clear_requests();
         self.sandbox.model().add_fault(fault);
+        let reached =
+            self.kill_when(|| self.sandbox.model().requests().iter().any(|request| request.fault)).await;
+        self.sandbox.model().clear_faults();
+        reached
+    }
+
+    /// Starts the monitor and kills it once that is true.
+    pub async fn kill_when(&self, is_there: impl Fn() -> bool) -> Reached {
         let mut child = self.tidegate(&["run", "release-monitor", "--now", NOW]).spawn().unwrap();
         let reached = loop {
-            if self.sandbox.model().requests().iter().any(|request| request.fault) {
+            if is_there() {
                 break Reached::Yes;
             }
             if child.try_wait().unwrap().is_some() {
@@ -128,7 +161,6 @@ impl Town {
         tokio::time::sleep(Duration::from_millis(20)).await;
         drop(child.kill());
         child.wait().unwrap();
-        self.sandbox.model().clear_faults();
         reached
     }
 

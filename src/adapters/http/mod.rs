@@ -5,7 +5,7 @@
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
 
 mod error;
-pub(super) mod retry;
+pub mod retry;
 
 pub use error::{HttpError, Kind};
 

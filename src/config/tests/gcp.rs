@@ -56,10 +56,10 @@ fn play_through_a_provider_without_an_account() {
 #[test]
 fn a_project_by_its_name() {
     insta::assert_snapshot!(above("[gcp]\nproject = \"My project\""), @r#"
-    tidegate.toml:2:11: `project` in [gcp] is "My project", which is no id of a project
+    tidegate.toml:2:11: `project` in [gcp] is "My project", which is no id of a Google Cloud project
       | project = "My project"
       |           ^^^^^^^^^^^^
-      fix: write the id, such as my-project, not the name or the number: `gcloud projects list` prints it
+      fix: write the id as `gcloud projects list` shows it: 6 to 30 of a-z, 0-9 and '-'; not the name, not the number
     "#);
 }
 

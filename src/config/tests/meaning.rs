@@ -27,7 +27,8 @@ fn the_shortest_file_has_every_default() {
         "slack": null,
         "sts": null,
         "iam_credentials": null,
-        "secret_manager": null
+        "secret_manager": null,
+        "firestore": null
       },
       "apps": [
         {
@@ -174,6 +175,18 @@ fn endpoints_and_files_stay_as_they_were_written() {
     assert_eq!(config.endpoints.slack.as_deref(), Some("http://127.0.0.1:4003"));
     assert_eq!(config.state, State::Sqlite { path: "../s.sqlite".into() });
     assert_eq!(config.warehouse, Warehouse::Embedded { path: "w.sqlite".into() });
+}
+
+#[test]
+fn a_firestore_state_has_a_database_of_its_own_by_default() {
+    let config = good(&format!("[state]\nkind = \"firestore\"\n{ANDROID}"));
+    assert_eq!(config.state, State::Firestore { project: None, database: "tidegate".to_owned() });
+    let state = "[state]\nkind = \"firestore\"\nproject = \"my-project\"\ndatabase = \"releases\"\n";
+    let endpoint = "[endpoints]\nfirestore = \"http://127.0.0.1:8080\"\n";
+    let config = good(&format!("{state}{endpoint}{ANDROID}"));
+    let project = Some("my-project".to_owned());
+    assert_eq!(config.state, State::Firestore { project, database: "releases".to_owned() });
+    assert_eq!(config.endpoints.firestore.as_deref(), Some("http://127.0.0.1:8080"));
 }
 
 #[test]

@@ -113,12 +113,22 @@ fn a_warehouse_that_is_planned() {
 }
 
 #[test]
-fn a_state_store_that_is_planned() {
-    insta::assert_snapshot!(above("[state]\nkind = \"firestore\"\nproject = \"p\""), @r#"
-    tidegate.toml:2:8: `kind` in [state] is "firestore", and this version has only the embedded one
-      | kind = "firestore"
-      |        ^^^^^^^^^^^
+fn an_unknown_state_store_lists_the_known() {
+    insta::assert_snapshot!(above("[state]\nkind = \"redis\""), @r#"
+    tidegate.toml:2:8: `kind` in [state] is "redis", which is not known; use sqlite, firestore
+      | kind = "redis"
+      |        ^^^^^^^
       fix: write `kind = "sqlite"`
+    "#);
+}
+
+#[test]
+fn the_database_of_the_app_itself() {
+    insta::assert_snapshot!(above("[state]\nkind = \"firestore\"\ndatabase = \"(default)\""), @r#"
+    tidegate.toml:3:12: `database` in [state] is "(default)", the database that the app itself uses
+      | database = "(default)"
+      |            ^^^^^^^^^^^
+      fix: give tidegate a database of its own, so that neither can touch what the other keeps: `gcloud firestore databases create --database=tidegate --location=LOCATION`
     "#);
 }
 

@@ -89,28 +89,17 @@ impl ReleaseMonitor<'_> {
         lease: &Lease,
         now: Timestamp,
     ) -> Result<Vec<AppReport>, StateError> {
-        let mut reports = self.finish_open_intents(world, lease).await?;
-        if let Some(report) = watch::left_alone(self, world, now).await? {
-            reports.push(report);
-            return self.tell(world, lease, reports, now).await;
+        let known = self.state.memory().app(&world.id).await?;
+        let mut reports = self.finish_open_intents(world, lease, &known).await?;
+        match watch::left_alone(world, &known.watch, now) {
+            Some(report) => reports.push(report),
+            None => match world.target.releases().await {
+                Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
+                Err(error) => reports.push(AppReport::failed(world, error.to_string())),
+            },
         }
-        match world.target.releases().await {
-            Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
-            Err(error) => reports.push(AppReport::failed(world, error.to_string())),
-        }
-        self.tell(world, lease, reports, now).await
-    }
-
-    /// Remembers what the run found out about the app, and sends what is in the outbox.
-    async fn tell(
-        &self,
-        world: &AppWorld,
-        lease: &Lease,
-        reports: Vec<AppReport>,
-        now: Timestamp,
-    ) -> Result<Vec<AppReport>, StateError> {
         let mut reports = or_nothing(world, reports);
-        watch::keep(self, world, lease, &reports, now).await?;
+        watch::keep(self, world, lease, &known.watch, &reports, now).await?;
         let problems = tell::drain(self, world, lease).await?;
         if let Some(report) = reports.first_mut() {
             report.problems.extend(problems);
@@ -123,9 +112,9 @@ impl ReleaseMonitor<'_> {
         &self,
         world: &AppWorld,
         lease: &Lease,
+        known: &AppState,
     ) -> Result<Vec<AppReport>, StateError> {
         let memory = self.state.memory();
-        let known = memory.app(&world.id).await?;
         let mut reports = Vec::new();
         for state in known.releases.iter().filter(|state| state.open_intent().is_some()) {
             let Some(decision) = state.open_intent().map(|intent| intent.decision.clone()) else { continue };

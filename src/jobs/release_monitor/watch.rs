@@ -9,26 +9,22 @@ use crate::domain::cost::bytes_billed;
 use crate::domain::judge::Decision;
 use crate::domain::outbox;
 use crate::domain::verdict::Reason;
-use crate::domain::watch::{Alarm, RunNews};
+use crate::domain::watch::{Alarm, RunNews, Watch};
 use crate::ports::{Lease, StateError, Write};
 
 /// However long a service asks to be left alone, a release is not left unwatched for longer.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// The report of an app whose warehouse asked to be left alone for longer than this run can wait.
-pub async fn left_alone(
-    job: &ReleaseMonitor<'_>,
-    world: &AppWorld,
-    now: Timestamp,
-) -> Result<Option<AppReport>, StateError> {
-    let not_before = job.state.memory().app(&world.id).await?.watch.not_before;
-    Ok(not_before.filter(|instant| *instant > now).map(|instant| {
+#[must_use]
+pub fn left_alone(world: &AppWorld, watch: &Watch, now: Timestamp) -> Option<AppReport> {
+    watch.not_before.filter(|instant| *instant > now).map(|instant| {
         let problem = format!(
             "the warehouse asked to be left alone until {}\n  fix: nothing; the first run after that asks again",
             instant.strftime("%Y-%m-%d %H:%M:%S UTC")
         );
         AppReport { wait: Some(instant.duration_since(now)), ..AppReport::failed(world, problem) }
-    }))
+    })
 }
 
 /// Remembers what a run found out, and writes an alarm where trouble has lasted.
@@ -36,12 +32,12 @@ pub async fn keep(
     job: &ReleaseMonitor<'_>,
     world: &AppWorld,
     lease: &Lease,
+    before: &Watch,
     reports: &[AppReport],
     now: Timestamp,
 ) -> Result<(), StateError> {
-    let before = job.state.memory().app(&world.id).await?.watch;
     let (watch, alarm) = before.after(&news(reports, now), world.alarm_after_runs, now);
-    if watch == before {
+    if watch == *before {
         return Ok(());
     }
     let mut writes = vec![Write::Watch(world.id.clone(), Box::new(watch.clone()))];
