@@ -8,26 +8,19 @@
 mod cases;
 mod engine;
 mod rows;
+mod sets;
+mod spoiled;
 mod tables;
 
-use jiff::SignedDuration;
 use tidegate::adapters::events::Warehouse;
-use tidegate::queries::{Cell, Engine, Kind, Parameters, Query, Question, Source, render};
+use tidegate::queries::{self, Cell, Engine, Kind, Query, Question, Source, render};
 
 use self::engine::Answer;
-use self::rows::{
-    AFTER_LAST_DAY, BUILDS, EARLIEST, FIRST_DAY, FROM, LATEST, MATURE, MIDNIGHT, Rows, TO, VERSIONS,
-};
+use self::rows::Rows;
+use self::sets::{Set, sets};
+use self::spoiled::{SPOILED, spoiled};
 use self::tables::{Stored, tables};
-use crate::support::{Fixture, at};
-
-/// Sets of parameters that a table or a spoiled query asks for by name.
-const WANTED: &str = "builds and a version";
-const STRANGE_BUILDS: &str = "strange builds";
-const STRANGE_VERSIONS: &str = "strange versions";
-const EVENT_TO_EVENT: &str = "from an event to an event";
-const ONE_DAY: &str = "a day";
-const SMALL_SKETCH: &str = "a small sketch";
+use crate::support::Fixture;
 
 /// A row as text, so that rows can be sorted and shown.
 type Line = Vec<Option<String>>;
@@ -90,157 +83,12 @@ fn asked(question: Question, stored: &Stored, set: &Set) -> Asked {
             render(question, stored.source, engine, &stored.table, &stored.shape, &set.parameters);
         let sketch_size = query.parameters.iter_mut().find(|(name, _)| *name == "sketch_size");
         if let (Some((_, value)), Some(size)) = (sketch_size, set.sketch_size) {
-            *value = tidegate::queries::Value::Integer(size);
+            *value = queries::Value::Integer(size);
         }
         query
     };
     let what = format!("{} of {}, {}", question.name(), stored.table, set.name);
     Asked { what, googlesql: on(Engine::BigQuery), embedded: on(Engine::Sqlite) }
-}
-
-/// What is asked: windows that start and end at events and just after them, and lists that could be misread.
-struct Set {
-    name: &'static str,
-    parameters: Parameters,
-    /// Another size than the real one, so that few people are many.
-    sketch_size: Option<i64>,
-}
-
-fn set(name: &'static str, window: [&str; 2], mature: &str, builds: &[&str], versions: &[&str]) -> Set {
-    let micros = |instant: &str| at(instant).as_microsecond();
-    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let parameters = Parameters {
-        from_us: micros(window[0]),
-        to_us: micros(window[1]),
-        mature_us: micros(mature),
-        builds: owned(builds),
-        versions: owned(versions),
-    };
-    Set { name, parameters, sketch_size: None }
-}
-
-fn sets() -> Vec<Set> {
-    let all = [FIRST_DAY, AFTER_LAST_DAY];
-    let after = |instant: &str| (at(instant) + SignedDuration::from_micros(1)).to_string();
-    let (from, to, mature) = (after(FROM), after(TO), after(MATURE));
-    let small = set(SMALL_SKETCH, all, MATURE, &["200"], &["2.0"]);
-    vec![
-        set(WANTED, all, MATURE, &["200", "201"], &["2.0"]),
-        set("a build", all, MATURE, &["20"], &[]),
-        set("nothing wanted", all, TO, &[], &[]),
-        set("empty names", all, MATURE, &[""], &[""]),
-        set(STRANGE_BUILDS, all, MATURE, &BUILDS, &[]),
-        set(STRANGE_VERSIONS, all, MATURE, &[], &VERSIONS),
-        set("names in the wrong case", all, MATURE, &["20A"], &["2.0-Rc1"]),
-        set(EVENT_TO_EVENT, [FROM, TO], MATURE, &["200"], &["2.0"]),
-        set("just after events", [&from, &to], &mature, &["200"], &["2.0"]),
-        set(ONE_DAY, [MIDNIGHT, "2026-11-19T00:00:00Z"], MIDNIGHT, &["200"], &["2.0-rc1"]),
-        set("all of time", [EARLIEST, LATEST], "1970-01-01T00:00:00Z", &["200"], &["2.0"]),
-        set("no time at all", [MIDNIGHT, MIDNIGHT], MIDNIGHT, &["200"], &["2.0"]),
-        Set { sketch_size: Some(SMALL_SKETCH_SIZE), ..small },
-    ]
-}
-
-const SMALL_SKETCH_SIZE: i64 = 5;
-
-/// Ways to spoil a query for Google's engine: the question, the source, what is then wrong, the set that must notice
-/// it, and the text that is put in the place of another.
-type Spoil = (Question, Source, &'static str, &'static str, [&'static str; 2]);
-
-const SPOILED: [Spoil; 20] = {
-    use Question::{Crashes, FirstSession, Sessions};
-    use Source::{Analytics, Crashlytics, FirebaseSessions};
-    const BUILDS: [&str; 2] =
-        ["INSTR(@builds, ',' || build || ',') > 0", "@builds LIKE '%,' || build || ',%'"];
-    const VERSIONS: [&str; 2] =
-        ["INSTR(@versions, ',' || version || ',') > 0", "@versions LIKE '%,' || version || ',%'"];
-    [
-        (
-            Crashes,
-            Crashlytics,
-            "a report at `from` is out",
-            EVENT_TO_EVENT,
-            ["timestamp >= ", "timestamp > "],
-        ),
-        (Crashes, Crashlytics, "a report at `to` is in", EVENT_TO_EVENT, ["timestamp < ", "timestamp <= "]),
-        (
-            Crashes,
-            Crashlytics,
-            "a mature crash at the cut",
-            EVENT_TO_EVENT,
-            ["< @mature_us", "<= @mature_us"],
-        ),
-        (Crashes, Crashlytics, "any ANR counts", WANTED, [" AND process_state = 'FOREGROUND'", ""]),
-        (
-            Crashes,
-            Crashlytics,
-            "an ANR in an unknown state counts",
-            WANTED,
-            ["= 'FOREGROUND'", "!= 'BACKGROUND'"],
-        ),
-        (
-            Crashes,
-            Crashlytics,
-            "a stored report counts",
-            WANTED,
-            ["GROUP BY event_id", "GROUP BY event_id, events.at_us"],
-        ),
-        (
-            Crashes,
-            Crashlytics,
-            "an ANR counts beside its crash",
-            WANTED,
-            ["WHEN fatal = 0 THEN", "WHEN TRUE THEN"],
-        ),
-        (
-            Crashes,
-            Crashlytics,
-            "no session is one session",
-            WANTED,
-            ["WHEN session_id IS NULL", "WHEN FALSE"],
-        ),
-        (Crashes, Crashlytics, "a streamed report is lost", ONE_DAY, ["OR _PARTITIONTIME IS NULL", ""]),
-        (Crashes, Crashlytics, "one installation less", SMALL_SKETCH, ["place <= @", "place < @"]),
-        (Crashes, Crashlytics, "a build is a pattern, crashes", WANTED, BUILDS),
-        (
-            Sessions,
-            FirebaseSessions,
-            "a session at `to` is in",
-            EVENT_TO_EVENT,
-            ["timestamp < ", "timestamp <= "],
-        ),
-        (
-            Sessions,
-            FirebaseSessions,
-            "a silent session counts",
-            WANTED,
-            [" AND crashlytics_data_collection_enabled", ""],
-        ),
-        (
-            Sessions,
-            FirebaseSessions,
-            "a stored session counts",
-            WANTED,
-            ["GROUP BY session_id", "GROUP BY session_id, events.at_us"],
-        ),
-        (Sessions, FirebaseSessions, "one person less", SMALL_SKETCH, ["place <= @", "place < @"]),
-        (Sessions, FirebaseSessions, "a build is a pattern, sessions", WANTED, BUILDS),
-        (Sessions, Analytics, "any event is a session", WANTED, ["AND event_name = 'session_start'", ""]),
-        (Sessions, Analytics, "two apps share a session", WANTED, ["COALESCE(app_info.id, '')", "''"]),
-        (Sessions, Analytics, "a version is a pattern", STRANGE_VERSIONS, VERSIONS),
-        (FirstSession, FirebaseSessions, "a build is a pattern, first session", WANTED, BUILDS),
-    ]
-};
-
-/// The query that is spoiled: of the first table whose text can be.
-fn spoiled(tables: &[Stored], (question, source, what, set, [text, instead]): &Spoil) -> Asked {
-    let set = sets().into_iter().find(|one| one.name == *set).unwrap();
-    let of_source = tables.iter().filter(|stored| stored.source == *source && !stored.is_crowded);
-    let mut asked = of_source.map(|stored| asked(*question, stored, &set));
-    let hit = asked.find(|asked| asked.googlesql.sql.contains(text));
-    let mut hit = hit.unwrap_or_else(|| panic!("no text has {text:?}, so {what} can't be tried"));
-    hit.googlesql.sql = hit.googlesql.sql.replace(text, instead);
-    Asked { what: (*what).to_owned(), ..hit }
 }
 
 /// The answer of Google's engine, sorted.
