@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::Service;
 use super::call::{Call, Reply};
 
+/// The rows of an answer of BigQuery that are kept; a long story would fill the memory else.
+const LOGGED_ROWS: usize = 100;
+
 /// One request.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoggedRequest {
@@ -24,7 +27,8 @@ pub struct LoggedRequest {
     pub fault: bool,
     /// The status that was answered; absent while it hangs, or if the connection was ended without an answer.
     pub status: Option<u16>,
-    /// The JSON body of the answer, whole even where the wire cuts it; absent without one, or for a web page.
+    /// The JSON body of the answer, whole even where the wire cuts it, but for the rows after the hundredth; absent
+    /// without one, or for a web page.
     pub reply: Option<Value>,
 }
 
@@ -58,6 +62,10 @@ impl RequestLog {
         if let Some((entry, reply)) = entry.zip(reply) {
             entry.status = Some(reply.status);
             entry.reply = reply.body.json().cloned();
+            let rows = entry.reply.as_mut().and_then(|reply| reply.get_mut("rows")?.as_array_mut());
+            if let Some(rows) = rows {
+                rows.truncate(LOGGED_ROWS);
+            }
         }
     }
 
