@@ -9,6 +9,8 @@ use super::call::{Call, Reply};
 
 /// The first status that is a refusal.
 const FIRST_REFUSAL: u16 = 400;
+/// The rows of an answer of BigQuery that are kept; a long story would fill the memory else.
+const LOGGED_ROWS: usize = 100;
 
 /// One request.
 #[derive(Clone, Debug, Serialize)]
@@ -27,8 +29,8 @@ pub struct LoggedRequest {
     pub fault: bool,
     /// The status that was answered; absent while it hangs, or if the connection was ended without an answer.
     pub status: Option<u16>,
-    /// The JSON body of the answer, whole even where the wire cuts it; absent without one, for a web page, and where it
-    /// is a token or a secret.
+    /// The JSON body of the answer, whole even where the wire cuts it, but for the rows after the hundredth; absent
+    /// without one, for a web page, and where it is a token or a secret.
     pub reply: Option<Value>,
 }
 
@@ -63,6 +65,10 @@ impl RequestLog {
             entry.status = Some(reply.status);
             let tells_a_secret = entry.service == Service::Google && reply.status < FIRST_REFUSAL;
             entry.reply = reply.body.json().filter(|_| !tells_a_secret).cloned();
+            let rows = entry.reply.as_mut().and_then(|reply| reply.get_mut("rows")?.as_array_mut());
+            if let Some(rows) = rows {
+                rows.truncate(LOGGED_ROWS);
+            }
         }
     }
 

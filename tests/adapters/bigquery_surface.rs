@@ -413,6 +413,19 @@ async fn a_job_outside_the_us_is_found_only_with_its_location() {
 }
 
 #[tokio::test]
+async fn rows_are_kept_for_a_while() {
+    let surface = Surface::new().await;
+    surface.start(&crashes("old")).await;
+    for number in 0..100 {
+        assert_eq!(surface.get("/queries/old").await.0, 200);
+        surface.start(&crashes(&format!("newer{number}"))).await;
+    }
+    assert_eq!(reason(surface.get("/queries/old").await).0, 404);
+    let (_, job) = surface.get("/jobs/old").await;
+    assert_eq!(job["statistics"]["query"]["totalBytesBilled"], (10 * MIB).to_string());
+}
+
+#[tokio::test]
 async fn what_is_missing_or_forbidden_is_refused_in_bigquerys_words() {
     let surface = Surface::new().await;
     let model = surface.sandbox.model();

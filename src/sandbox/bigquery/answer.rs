@@ -2,7 +2,8 @@
 //! question's own, the embedded engine answers, and the bytes are accounted. An answer may be given again for nothing
 //! within a day, while its table is as it was.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
@@ -20,6 +21,8 @@ use crate::queries::{
 
 /// How long an answer may be given again.
 const CACHE_LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// The most answers that are kept; a long story would fill the memory else.
+const KEPT_ANSWERS: usize = 100;
 /// Slot time that the sandbox claims for each so many bytes, in bytes a millisecond.
 const BYTES_PER_SLOT_MS: u64 = 100 * 1024;
 /// Where a query is run that names no table.
@@ -30,8 +33,8 @@ pub(super) const DEFAULT_LOCATION: &str = "US";
 pub(crate) struct Answer {
     /// The columns, as fields of a `TableSchema`.
     pub columns: Vec<Json>,
-    /// The rows, as `TableRow`s.
-    pub rows: Vec<Json>,
+    /// The rows, shared by the job and by those who get the answer again; none once they are forgotten.
+    pub rows: Option<Arc<Vec<Vec<Cell>>>>,
     /// Bytes processed, not rounded.
     pub processed: u64,
     /// Bytes billed.
@@ -44,11 +47,11 @@ pub(crate) struct Answer {
     pub tables: Vec<Json>,
 }
 
-/// Answers that may be given again.
+/// Answers that may be given again, oldest first.
 #[derive(Default)]
-pub(crate) struct Answers(HashMap<Key, Kept>);
+pub(crate) struct Answers(VecDeque<(Key, Kept)>);
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 struct Key {
     project: String,
     text: String,
@@ -57,8 +60,25 @@ struct Key {
 
 struct Kept {
     at: Timestamp,
-    table: Option<(u64, Timestamp)>,
+    mark: Option<(u64, Timestamp)>,
     answer: Answer,
+}
+
+impl Answers {
+    /// An answer that may be given again, if its table is as it was.
+    fn get(&self, key: &Key, place: &Place, now: Timestamp) -> Option<&Answer> {
+        let (_, kept) = self.0.iter().rev().find(|(known, _)| known == key)?;
+        let is_fresh = now.duration_since(kept.at) < CACHE_LIFE;
+        (is_fresh && kept.mark.is_some() && kept.mark == place.mark()).then_some(&kept.answer)
+    }
+
+    fn keep(&mut self, key: Key, kept: Kept) {
+        self.0.retain(|(known, _)| *known != key);
+        self.0.push_back((key, kept));
+        if self.0.len() > KEPT_ANSWERS {
+            self.0.pop_front();
+        }
+    }
 }
 
 /// A table in its place.
@@ -110,7 +130,7 @@ pub(crate) fn answer(
 /// Where a query is run: where the caller says, else where its table is.
 pub(crate) fn location(model: &mut BigQueryModel, project: &str, request: &Request) -> String {
     if let Some(location) = &request.location {
-        return location.clone();
+        return canonical(location);
     }
     let name = match plan(&request.text, |name| request.label(name)) {
         Ok(Plan::Question(_, _, name) | Plan::Count(name, _)) => Some(name),
@@ -118,7 +138,13 @@ pub(crate) fn location(model: &mut BigQueryModel, project: &str, request: &Reque
     };
     let dataset =
         name.and_then(|name| model.find_dataset(name.project.as_deref().unwrap_or(project), &name.dataset));
-    dataset.map_or_else(|| DEFAULT_LOCATION.to_owned(), |dataset| dataset.location.clone())
+    dataset.map_or_else(|| DEFAULT_LOCATION.to_owned(), |dataset| canonical(&dataset.location))
+}
+
+/// Case does not matter in a location; BigQuery writes the two multi-regions in capitals.
+pub(super) fn canonical(location: &str) -> String {
+    let upper = location.to_uppercase();
+    if ["US", "EU"].contains(&upper.as_str()) { upper } else { location.to_lowercase() }
 }
 
 /// Finds a table where the query is run.
@@ -165,16 +191,12 @@ fn ask(
         text: request.text.clone(),
         parameters: request.parameters.clone(),
     };
-    let kept = model.answers.0.get(&key).filter(|kept| {
-        kept.table.is_some() && kept.table == place.mark() && now.duration_since(kept.at) < CACHE_LIFE
-    });
-    let dataset_and_table = (&place.project, &place.name.dataset);
-    let is_usable = request.cache == Cache::Used && request.running == Running::Run;
-    if let Some(kept) = kept.filter(|_| is_usable) {
-        return Ok(Answer { cache_hit: true, processed: 0, billed: 0, slot_ms: 0, ..kept.answer.clone() });
+    let may_be_old = request.cache == Cache::Used && request.running == Running::Run;
+    if let Some(kept) = model.answers.get(&key, place, now).filter(|_| may_be_old) {
+        return Ok(Answer { cache_hit: true, processed: 0, billed: 0, slot_ms: 0, ..kept.clone() });
     }
     let dataset = model
-        .find_dataset(dataset_and_table.0, dataset_and_table.1)
+        .find_dataset(&place.project, &place.name.dataset)
         .ok_or_else(|| Refusal::not_found("Dataset", &place.name.dataset))?;
     check_names(&request.text, &dataset.lacking(&place.found, source))?;
     let query = check_question(question, source, place, &dataset.shape(&place.found), request)?;
@@ -196,7 +218,7 @@ fn ask(
         ..finish(columns, rows, billed(&[processed]), request)
     };
     if request.running == Running::Run {
-        model.answers.0.insert(key, Kept { at: now, table: place.mark(), answer: answer.clone() });
+        model.answers.keep(key, Kept { at: now, mark: place.mark(), answer: answer.clone() });
     }
     Ok(answer)
 }
@@ -265,7 +287,7 @@ fn finish(columns: Vec<(String, Kind)>, rows: Vec<Vec<Cell>>, billed: u64, reque
     let is_run = request.running == Running::Run;
     Answer {
         columns: columns.into_iter().map(|(name, kind)| column(&name, kind)).collect(),
-        rows: if is_run { rows.into_iter().map(row).collect() } else { Vec::new() },
+        rows: Some(Arc::new(if is_run { rows } else { Vec::new() })),
         billed: if is_run { billed } else { 0 },
         ..Answer::default()
     }
@@ -280,13 +302,24 @@ fn column(name: &str, kind: Kind) -> Json {
     json!({"name": name, "type": kind, "mode": "NULLABLE"})
 }
 
-/// Every value is a text, or null.
-fn row(cells: Vec<Cell>) -> Json {
-    let cell = |cell| match cell {
+/// A `TableRow`: every value is a text, or null.
+pub(super) fn row(cells: &[Cell]) -> Json {
+    let cell = |cell: &Cell| match cell {
         Cell::Null => Json::Null,
         Cell::Integer(value) => Json::String(value.to_string()),
-        Cell::Text(text) => Json::String(text),
+        Cell::Text(text) => Json::String(text.clone()),
     };
-    let cells: Vec<Json> = cells.into_iter().map(|value| json!({"v": cell(value)})).collect();
+    let cells: Vec<Json> = cells.iter().map(|value| json!({"v": cell(value)})).collect();
     json!({"f": cells})
+}
+
+/// About how many bytes a row is in a page.
+pub(super) fn row_bytes(cells: &[Cell]) -> usize {
+    /// What stands around a value, and a number.
+    const VALUE_BYTES: usize = 24;
+    let text = |cell: &Cell| match cell {
+        Cell::Null | Cell::Integer(_) => 0,
+        Cell::Text(text) => text.len(),
+    };
+    cells.iter().map(|cell| text(cell) + VALUE_BYTES).sum()
 }

@@ -2,19 +2,22 @@
 //! error. An id is used once in a location. A query that is not valid ends its job badly, as it does at BigQuery: the
 //! insertion succeeds, and the status of the job tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, DEFAULT_LOCATION, answer, location};
+use super::answer::{Answer, DEFAULT_LOCATION, answer, canonical, location, row, row_bytes};
 use super::error::{ErrorReason, Refusal};
 use super::model::BigQueryModel;
 use super::page::Page;
 use super::request::{Request, Running};
 use super::seed::JobConditions;
+
+/// The most jobs whose rows are kept; a long story would fill the memory else.
+const KEPT_RESULTS: usize = 100;
 
 /// The jobs of all projects.
 #[derive(Default)]
@@ -22,6 +25,8 @@ pub(crate) struct Jobs {
     pub conditions: JobConditions,
     last: u64,
     jobs: BTreeMap<Key, Job>,
+    /// Those whose rows are kept, oldest first.
+    with_rows: VecDeque<Key>,
 }
 
 /// What tells a job from all others.
@@ -35,6 +40,11 @@ struct Key {
 impl Key {
     fn full(&self) -> String {
         format!("{}:{}.{}", self.project, self.location, self.id)
+    }
+
+    /// Rows that were kept for a while only.
+    fn gone(&self) -> Refusal {
+        Refusal::not_found("Table", &format!("{}:_sandbox_results.{}", self.project, self.id))
     }
 
     fn reference(&self) -> Value {
@@ -57,6 +67,12 @@ pub(crate) struct Job {
 
 impl Jobs {
     fn insert(&mut self, key: Key, job: Job) -> &mut Job {
+        self.with_rows.push_back(key.clone());
+        if self.with_rows.len() > KEPT_RESULTS
+            && let Some(old) = self.with_rows.pop_front().and_then(|old| self.jobs.get_mut(&old))
+        {
+            old.forget();
+        }
         self.jobs.entry(key).or_insert(job)
     }
 
@@ -86,11 +102,10 @@ impl Jobs {
         location: Option<&str>,
         now: Timestamp,
     ) -> Result<&mut Job, Refusal> {
-        let wanted = location.unwrap_or(DEFAULT_LOCATION);
-        let is_it =
-            |key: &Key| key.project == project && key.id == id && key.location.eq_ignore_ascii_case(wanted);
-        let job = self.jobs.values_mut().find(|job| is_it(&job.key));
-        let job = job.ok_or_else(|| Refusal::not_found("Job", &format!("{project}:{id}")))?;
+        let location = canonical(location.unwrap_or(DEFAULT_LOCATION));
+        let key = Key { project: project.to_owned(), location, id: id.to_owned() };
+        let job =
+            self.jobs.get_mut(&key).ok_or_else(|| Refusal::not_found("Job", &format!("{project}:{id}")))?;
         job.tick(now);
         Ok(job)
     }
@@ -232,6 +247,13 @@ impl Job {
         }
     }
 
+    /// Forgets the rows, as BigQuery does after a day. What the job cost stays.
+    fn forget(&mut self) {
+        if let Ok(answer) = &mut self.outcome {
+            answer.rows = None;
+        }
+    }
+
     /// Ends it, if it is still running: `jobs.cancel`.
     pub(crate) fn cancel(&mut self, now: Timestamp) {
         if self.ended.is_none() {
@@ -252,13 +274,15 @@ impl Job {
             return Ok(reply);
         }
         let answer = self.outcome.as_ref().map_err(Clone::clone)?;
-        let (rows, next) = page.of(&answer.rows);
+        let rows = answer.rows.as_ref().ok_or_else(|| self.key.gone())?;
+        let total = rows.len().to_string();
+        let (rows, next) = page.of(rows, |cells| row_bytes(cells));
         reply["schema"] = json!({"fields": answer.columns});
-        reply["totalRows"] = json!(answer.rows.len().to_string());
+        reply["totalRows"] = json!(total);
         reply["totalBytesProcessed"] = json!(answer.processed.to_string());
         reply["cacheHit"] = json!(answer.cache_hit);
         if !rows.is_empty() {
-            reply["rows"] = json!(rows);
+            reply["rows"] = rows.iter().map(|cells| row(cells)).collect();
         }
         if let Some(next) = next {
             reply["pageToken"] = json!(next);

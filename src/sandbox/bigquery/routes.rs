@@ -90,7 +90,7 @@ fn page_rows(model: &BigQueryModel) -> usize {
 
 fn list_datasets(model: &BigQueryModel, call: &Call, project: &str) -> Result<Value, Refusal> {
     let all: Vec<Value> = model.datasets(project)?.into_iter().map(tables::listed_dataset).collect();
-    let (page, next) = Page::read(call, LIST_PAGE)?.of(&all);
+    let (page, next) = Page::read(call, LIST_PAGE)?.of(&all, |item| item.to_string().len());
     Ok(list("bigquery#datasetList", "datasets", page, next))
 }
 
@@ -100,7 +100,7 @@ fn list_tables(dataset: &mut Dataset, call: &Call, now: Timestamp) -> Result<Val
         .iter()
         .map(|found| tables::listed(dataset, found, now))
         .collect::<Result<_, _>>()?;
-    let (page, next) = Page::read(call, LIST_PAGE)?.of(&all);
+    let (page, next) = Page::read(call, LIST_PAGE)?.of(&all, |item| item.to_string().len());
     let mut reply = list("bigquery#tableList", "tables", page, next);
     reply["totalItems"] = json!(all.len());
     Ok(reply)
