@@ -93,7 +93,8 @@ impl StateStore for FirestoreState {
 #[async_trait]
 impl Memory for FirestoreState {
     async fn app(&self, app: &AppId) -> Result<AppState, StateError> {
-        self.reading().app(app).await
+        // Four readings at once are too much for a stack.
+        Box::pin(self.reading().app(app)).await
     }
 
     async fn partials(&self, release: &ReleaseId) -> Result<Partials, StateError> {
