@@ -147,9 +147,9 @@ impl Proxy {
 }
 
 impl Script {
-    /// Writes the call down and says what becomes of it.
-    fn admit(&mut self, rpc: &str, message: Bytes) -> Option<Fate> {
-        let mut call = Call { rpc: rpc.to_owned(), hit: false, message };
+    /// Writes the call down and says what becomes of it, and which number it has.
+    fn admit(&mut self, rpc: &str, message: Bytes) -> (usize, Option<Fate>) {
+        let call = Call { rpc: rpc.to_owned(), hit: false, message };
         let matching = |fault: &&mut Fault| {
             fault.times > 0 && (fault.rpc.is_empty() || fault.rpc == rpc) && call.is_about(fault.about)
         };
@@ -161,9 +161,8 @@ impl Script {
             fault.times -= 1;
             Some(fault.fate.clone())
         });
-        call.hit = fate.is_some();
         self.calls.push(call);
-        fate
+        (self.calls.len() - 1, fate)
     }
 }
 
@@ -199,31 +198,43 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let message = body.collect().await?.to_bytes();
     let rpc = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    let fate = script.lock().unwrap().admit(&rpc, message.clone());
+    let (number, fate) = script.lock().unwrap().admit(&rpc, message.clone());
+    // A call counts as hit once it has had what effect it will have. The script may have been cleared meanwhile.
+    let hit = || script.lock().unwrap().calls.get_mut(number).into_iter().for_each(|call| call.hit = true);
     let mut forward = async || -> Result<Response<Incoming>, hyper::Error> {
         send.send_request(Request::from_parts(parts.clone(), Full::new(message.clone()))).await
     };
     match fate {
         None => Ok(forward().await?.map(BodyExt::boxed)),
         Some(Fate::Held(until)) => {
+            hit();
             until.notified().await;
             Ok(forward().await?.map(BodyExt::boxed))
         }
-        Some(Fate::Refused(code)) => Ok(status(code)),
+        Some(Fate::Refused(code)) => {
+            hit();
+            Ok(status(code))
+        }
         Some(Fate::AnswerLost(code)) => {
             forward().await?.into_body().collect().await?;
+            hit();
             Ok(status(code))
         }
         Some(Fate::Cut) => {
             forward().await?.into_body().collect().await?;
+            hit();
             cut.notify_one();
             std::future::pending().await
         }
         Some(Fate::HangsAfter) => {
             forward().await?.into_body().collect().await?;
+            hit();
             std::future::pending().await
         }
-        Some(Fate::Hangs) => std::future::pending().await,
+        Some(Fate::Hangs) => {
+            hit();
+            std::future::pending().await
+        }
     }
 }
 

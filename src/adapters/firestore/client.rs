@@ -213,6 +213,41 @@ fn instant(time: prost_types::Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use google_cloud_auth::credentials::{CredentialsProvider, EntityTag};
+    use google_cloud_auth::errors::CredentialsError;
+    use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+    use tonic::Code;
+
+    /// Gives one header, or a reason why not.
+    #[derive(Debug)]
+    struct Scripted(Option<&'static str>);
+
+    impl CredentialsProvider for Scripted {
+        async fn headers(&self, _: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+            let value = self.0.ok_or_else(|| CredentialsError::from_msg(false, "revoked"))?;
+            let data = [(AUTHORIZATION, HeaderValue::from_static(value))].into_iter().collect();
+            Ok(CacheableResource::New { entity_tag: EntityTag::new(), data })
+        }
+
+        async fn universe_domain(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_to_google_carries_a_token_and_its_database_and_one_to_an_emulator_no_token() {
+        let google = Access::Google(Credentials::from(Scripted(Some("Bearer t"))));
+        let request = Client::new("my-project", "tidegate", google).unwrap().request(()).await.unwrap();
+        let database = "projects/my-project/databases/tidegate";
+        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer t");
+        assert_eq!(request.metadata().get("google-cloud-resource-prefix").unwrap(), database);
+        let emulator = Access::Emulator("http://127.0.0.1:1".to_owned());
+        let request = Client::new("my-project", "tidegate", emulator).unwrap().request(()).await.unwrap();
+        assert!(request.metadata().get("authorization").is_none());
+        let refused = Access::Google(Credentials::from(Scripted(None)));
+        let error = Client::new("my-project", "tidegate", refused).unwrap().request(()).await.unwrap_err();
+        assert!(error.code() == Code::Unauthenticated && error.message().contains("revoked"), "{error}");
+    }
 
     #[tokio::test]
     async fn connecting_asks_nobody_and_needs_no_network() {

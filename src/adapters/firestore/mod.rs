@@ -14,7 +14,8 @@
 //! a simulated clock too: a lease of ten minutes lasts ten real minutes. [`Lease::expires_at`] is in the caller's clock.
 //!
 //! Queries have equality filters only and results are sorted here, so no composite index is needed. The database is
-//! never the app's own: `(default)` is refused by the configuration.
+//! never the app's own: `(default)` is refused by the configuration. Only the configuration can name a stand-in for
+//! Google's service, and only one on this machine: `FIRESTORE_EMULATOR_HOST` is not looked at.
 
 mod client;
 mod commit;
@@ -93,7 +94,8 @@ impl StateStore for FirestoreState {
 #[async_trait]
 impl Memory for FirestoreState {
     async fn app(&self, app: &AppId) -> Result<AppState, StateError> {
-        self.reading().app(app).await
+        // Four readings at once are too much for a stack.
+        Box::pin(self.reading().app(app)).await
     }
 
     async fn partials(&self, release: &ReleaseId) -> Result<Partials, StateError> {
