@@ -3,6 +3,8 @@
 //! One to four methods each. An adapter translates and never decides; a job decides and never translates.
 //! "Could not" is an error here, never an empty answer.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,6 +30,8 @@ pub struct PortError {
     pub fix: String,
     /// Whether a write may have taken effect all the same.
     pub effect: Effect,
+    /// How long the service asked to wait before it is asked again, where it did.
+    pub retry_after: Option<Duration>,
 }
 
 /// What is known about the effect of a call that failed.
@@ -42,12 +46,19 @@ pub enum Effect {
 impl PortError {
     /// An error after which nothing was changed.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::None }
+        Self { what: what.into(), fix: fix.into(), effect: Effect::None, retry_after: None }
     }
 
     /// An error after which only reading back tells what is there.
     pub fn unclear(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear }
+        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear, retry_after: None }
+    }
+
+    /// The same error of a service that asked to wait.
+    #[must_use]
+    pub fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
     }
 }
 

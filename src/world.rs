@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
+use crate::adapters::bigquery::{self, BigQuery};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
-use crate::adapters::events::Events;
+use crate::adapters::events::{Events, Warehouse};
 use crate::adapters::google_play::{self, GooglePlay};
 use crate::adapters::google_token::GoogleToken;
 use crate::adapters::http::{self, Service};
@@ -96,18 +99,17 @@ impl Loaded {
         opened.map_err(Ended::failed)
     }
 
-    /// Builds the world of a run for the named apps, or for all where none is named.
+    /// Builds the world of a run for the named apps, or for all where none is named. Events are read `until` then.
     ///
     /// # Errors
     /// A usage error where an app is unknown or a secret is missing, before anything is asked of anybody; else where
     /// the warehouse or the state can't be opened.
-    pub fn world(&self, named: &[String], acting: Acting) -> Result<World, Ended> {
+    pub fn world(&self, named: &[String], acting: Acting, until: Instant) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
         let parts = Parts { loaded: self, client, acting };
         let sides: Vec<Sides> = chosen.iter().map(|app| parts.sides(app)).collect::<Result<_, _>>()?;
-        let config::Warehouse::Embedded { path } = &self.config.warehouse;
-        let warehouse = Arc::new(Embedded::open(&self.path(path)).map_err(Ended::failed)?);
+        let warehouse = parts.warehouse(until).map_err(Ended::failed)?;
         let apps = chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &warehouse)).collect();
         Ok(World { apps, state: self.state(acting)? })
     }
@@ -157,7 +159,7 @@ struct Sides {
     notifier: Option<Box<dyn Notifier>>,
 }
 
-fn app_world(app: &App, sides: Sides, warehouse: &Arc<Embedded>) -> AppWorld {
+fn app_world(app: &App, sides: Sides, warehouse: &Arc<dyn Warehouse>) -> AppWorld {
     let (platform, application) = identity(&app.target);
     let metrics = Events::new(warehouse.clone(), platform, application.clone(), app.sources.clone());
     AppWorld {
@@ -186,6 +188,31 @@ impl Parts<'_> {
 
     fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
         Service::new(name, endpoint.map_or(base_url, String::as_str), self.client.clone())
+    }
+
+    /// One for all apps: they share its connections, what it knows of tables, and the cap.
+    fn warehouse(&self, until: Instant) -> Result<Arc<dyn Warehouse>, PortError> {
+        match &self.loaded.config.warehouse {
+            config::Warehouse::Embedded { path } => Ok(Arc::new(Embedded::open(&self.loaded.path(path))?)),
+            config::Warehouse::BigQuery {
+                project,
+                billing_project,
+                location,
+                max_bytes_billed_per_run,
+                budget_per_month: _,
+            } => {
+                let endpoint = self.loaded.config.endpoints.bigquery.as_ref();
+                let service = self.service("BigQuery", endpoint, bigquery::BASE_URL);
+                let token = GoogleToken::application_default(bigquery::SCOPE)?;
+                let settings = bigquery::Settings {
+                    project: project.clone(),
+                    billing_project: billing_project.clone(),
+                    location: location.clone(),
+                    max_bytes_billed: *max_bytes_billed_per_run,
+                };
+                Ok(Arc::new(BigQuery::new(service, Box::new(token), settings, until)?))
+            }
+        }
     }
 
     fn target(&self, target: &Target) -> Result<Box<dyn RolloutTarget>, PortError> {

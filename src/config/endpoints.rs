@@ -17,6 +17,8 @@ pub struct Endpoints {
     pub app_store_connect: Option<String>,
     /// Instead of Slack.
     pub slack: Option<String>,
+    /// Instead of BigQuery.
+    pub bigquery: Option<String>,
 }
 
 /// Stand-ins for the remote services, for tests and the sandbox: `http://127.0.0.1:PORT`. For the whole program.
@@ -33,6 +35,9 @@ pub(super) struct RawEndpoints {
     /// Instead of Slack. Left out, the real service.
     #[schemars(extend("examples" = ["http://127.0.0.1:4003"]))]
     slack: Option<At<LoopbackUrl>>,
+    /// Instead of BigQuery. Left out, the real service.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4005"]))]
+    bigquery: Option<At<LoopbackUrl>>,
 }
 
 impl RawEndpoints {
@@ -42,6 +47,7 @@ impl RawEndpoints {
             google_play: url(&self.google_play),
             app_store_connect: url(&self.app_store_connect),
             slack: url(&self.slack),
+            bigquery: url(&self.bigquery),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Texts that must have a form: names of tables and files, ids, addresses. Each is checked where it is read, so a bad one
 //! is refused even where every app overrides it.
 
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,6 +12,8 @@ use super::error::Refused;
 const LONGEST_PART: usize = 1024;
 /// The longest id of a store or channel, in characters; the real ones have at most 36.
 const LONGEST_ID: usize = 64;
+/// The length of the id of a project of Google Cloud, in characters.
+const PROJECT_LENGTH: RangeInclusive<usize> = 6..=30;
 
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $check:path, $pattern:literal) => {
@@ -70,6 +74,18 @@ text!(
     TrackName,
     track,
     "\\S"
+);
+text!(
+    /// The id of a project of Google Cloud.
+    ProjectId,
+    project,
+    "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+);
+text!(
+    /// A location of BigQuery.
+    LocationName,
+    location,
+    "^[A-Za-z0-9-]+$"
 );
 text!(
     /// The address of a service on this machine.
@@ -145,6 +161,36 @@ fn track(given: &str) -> Result<(), Refused> {
     ))
 }
 
+/// The id of a project; an old one of an organisation has the organisation's domain before it.
+fn project(given: &str) -> Result<(), Refused> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let (domain, id) = given.rsplit_once(':').unwrap_or(("no-domain", given));
+    let domain_is_plain = !domain.is_empty() && domain.chars().all(|c| plain(c) || c == '.');
+    let id_is_plain = PROJECT_LENGTH.contains(&id.len()) && id.chars().all(plain);
+    if domain_is_plain
+        && id_is_plain
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && !id.ends_with('-')
+    {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no id of a project"),
+        "write the id, such as my-project, not the name or the number: `gcloud projects list` prints it",
+    ))
+}
+
+fn location(given: &str) -> Result<(), Refused> {
+    let plain = given.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if plain && !given.is_empty() && given.len() <= LONGEST_ID {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no location of BigQuery"),
+        "write it as BigQuery does, such as \"EU\" or \"europe-west3\", or leave it out to ask each dataset",
+    ))
+}
+
 fn loopback(given: &str) -> Result<(), Refused> {
     const HOSTS: [&str; 3] = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
     let port = HOSTS.iter().find_map(|host| given.strip_prefix(host));
@@ -190,6 +236,22 @@ mod tests {
         ] {
             assert!(loopback(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_project_is_an_id() {
+        assert!(project("my-project").is_ok() && project("example.com:my-project").is_ok());
+        for bad in
+            ["", "short", "My-Project", "my-project-", "123456789", "my_project", ":my-project", "my`project"]
+        {
+            assert!(project(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_a_name() {
+        assert!(location("EU").is_ok() && location("europe-west3").is_ok());
+        assert!(location("").is_err() && location("EU&x=1").is_err());
     }
 
     #[test]
