@@ -118,7 +118,7 @@ impl Api {
 
     async fn ask(&self, call: &Call) -> Result<Value, Failure> {
         let asking = async {
-            let token = self.token.get().await.map_err(Failure::Token)?;
+            let token = self.token.get().await.map_err(|error| Failure::Token(Box::new(error)))?;
             Ok(self.service.ask(call, &token, is_passing, self.work_until).await?)
         };
         self.in_time(asking).await

@@ -27,13 +27,13 @@ const PASSING_JOBS: [&str; 6] = [
 #[derive(Debug, Clone)]
 pub enum Failure {
     /// It refused, or could not be reached.
-    Http(HttpError),
+    Http(Box<HttpError>),
     /// The job was run and ended with an error.
-    Job(ErrorProto),
+    Job(Box<ErrorProto>),
     /// It answered something that can't be used.
     Odd(String),
     /// There is no token.
-    Token(PortError),
+    Token(Box<PortError>),
     /// The time was up.
     Late,
     /// The cap of the run is used up.
@@ -42,7 +42,7 @@ pub enum Failure {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
-        Self::Http(error)
+        Self::Http(Box::new(error))
     }
 }
 

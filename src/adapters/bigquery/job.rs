@@ -169,7 +169,7 @@ impl Jobs {
 
     /// <https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert>. Sent again after an unclear answer, the id
     /// is there already: the job is the one that was sent first.
-    async fn insert(&self, query: &Query, running: &Running<'_>, limit: u64) -> Result<Job, Failure> {
+    async fn insert(&self, query: &Query, running: &Running<'_>, limit: u64) -> Result<Box<Job>, Failure> {
         let body = wire::job(&self.api, query, running.id, running.location, limit)?;
         match self.api.send(self.api.job_path("jobs"), body).await {
             Err(failure) if failure.status() == Some(CONFLICT) => self.look(running).await,
@@ -178,7 +178,7 @@ impl Jobs {
     }
 
     /// <https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get>.
-    async fn look(&self, running: &Running<'_>) -> Result<Job, Failure> {
+    async fn look(&self, running: &Running<'_>) -> Result<Box<Job>, Failure> {
         self.api.read(running.path("jobs", "")).await
     }
 
@@ -186,7 +186,7 @@ impl Jobs {
         &self,
         query: &Query,
         running: &Running<'_>,
-        inserted: Job,
+        inserted: Box<Job>,
     ) -> Result<Answer, Failure> {
         refuse_failed(&inserted)?;
         let first = self.first_page(running).await?;
@@ -238,7 +238,7 @@ impl Jobs {
     }
 
     /// The job once it says itself that it has ended: only then are its costs known.
-    async fn done(&self, running: &Running<'_>) -> Result<Job, Failure> {
+    async fn done(&self, running: &Running<'_>) -> Result<Box<Job>, Failure> {
         let mut pause = FIRST_PAUSE;
         loop {
             let job = self.look(running).await?;
@@ -324,7 +324,7 @@ fn is_done(job: &Job) -> bool {
 
 fn refuse_failed(job: &Job) -> Result<(), Failure> {
     let error = job.status.as_ref().and_then(|status| status.error_result.clone());
-    error.map_or(Ok(()), |error| Err(Failure::Job(error)))
+    error.map_or(Ok(()), |error| Err(Failure::Job(Box::new(error))))
 }
 
 /// What the job says that it cost. An answer from the cache is free.

@@ -18,7 +18,7 @@ async fn a_table_is_there_only_where_the_dataset_lists_it() {
     let fake = fake().await;
     fake.tables_a_page(1);
     for name in ["firebase_sessions.a_ANDROID", "firebase_sessions.z_ANDROID"] {
-        fake.table(name, "EU", &columns(Source::FirebaseSessions), json!({}));
+        fake.table(name, "EU", &columns(Source::FirebaseSessions), &json!({}));
     }
     let bigquery = bigquery(&fake);
     for there in ["firebase_sessions.a_ANDROID", TABLE, "firebase_sessions.z_ANDROID"] {
@@ -79,7 +79,7 @@ async fn a_table_that_goes_between_its_list_and_its_description_is_absent() {
 #[tokio::test]
 async fn f21_the_location_is_that_of_the_dataset() {
     let fake = fake().await;
-    fake.table("analytics_1.events_20261118", "US", &columns(Source::Analytics), json!({}));
+    fake.table("analytics_1.events_20261118", "US", &columns(Source::Analytics), &json!({}));
     let bigquery = bigquery(&fake);
     for (name, location) in [(TABLE, "EU"), ("analytics_1.events_20261118", "US")] {
         fake.next_job(rows(1));
@@ -185,7 +185,7 @@ async fn the_streamed_and_the_daily_table_are_never_both_counted() {
         "firebase_sessions.com_example_app_ANDROID",
         "EU",
         &columns(Source::FirebaseSessions),
-        json!({}),
+        &json!({}),
     );
     fake.next_job(sessions(1_000, "2026-11-18T11:00:00Z"));
     fake.next_job(crashes(3, "2026-11-18T10:00:00Z"));
@@ -196,7 +196,7 @@ async fn the_streamed_and_the_daily_table_are_never_both_counted() {
 #[tokio::test]
 async fn f09_a_missing_session_table_is_named_and_not_zero() {
     let fake = Fake::start().await;
-    fake.table(CRASHES, "EU", &columns(Source::Crashlytics), json!({}));
+    fake.table(CRASHES, "EU", &columns(Source::Crashlytics), &json!({}));
     fake.next_job(crashes(0, "2026-11-18T10:00:00Z"));
     let reading = reading(&fake).await.unwrap();
     assert_eq!((reading.absent[0].side, reading.absent[0].table.as_str()), (Side::Sessions, TABLE));
@@ -205,7 +205,7 @@ async fn f09_a_missing_session_table_is_named_and_not_zero() {
 #[tokio::test]
 async fn f10_a_missing_crash_table_is_named_and_not_zero() {
     let fake = Fake::start().await;
-    fake.table(TABLE, "EU", &columns(Source::FirebaseSessions), json!({}));
+    fake.table(TABLE, "EU", &columns(Source::FirebaseSessions), &json!({}));
     fake.next_job(sessions(1_000, "2026-11-18T11:00:00Z"));
     let reading = reading(&fake).await.unwrap();
     assert_eq!((reading.absent[0].side, reading.absent[0].table.as_str()), (Side::Crashes, CRASHES));
@@ -218,7 +218,7 @@ async fn f20_a_renamed_column_is_an_error_with_its_name() {
     let mut renamed = columns(Source::Crashlytics);
     renamed.retain(|column| *column != "process_state");
     renamed.push("process_status");
-    fake.table(CRASHES, "EU", &renamed, json!({}));
+    fake.table(CRASHES, "EU", &renamed, &json!({}));
     fake.next_job(sessions(1_000, "2026-11-18T11:00:00Z"));
     let error = reading(&fake).await.unwrap_err().to_string();
     assert!(error.contains("process_state") && error.contains(CRASHES), "{error}");
@@ -249,7 +249,7 @@ async fn a_missing_optional_column_reads_as_nothing() {
 async fn a_table_that_is_partitioned_by_load_time_is_pruned_by_it() {
     let fake = fake().await;
     let partitioned = json!({"timePartitioning": {"type": "DAY", "expirationMs": "2592000000"}});
-    fake.table(TABLE, "EU", &columns(Source::FirebaseSessions), partitioned);
+    fake.table(TABLE, "EU", &columns(Source::FirebaseSessions), &partitioned);
     fake.next_job(sessions(1_000, "2026-11-18T11:00:00Z"));
     fake.next_job(crashes(3, "2026-11-18T10:00:00Z"));
     reading(&fake).await.unwrap();

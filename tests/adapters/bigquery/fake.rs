@@ -106,7 +106,7 @@ impl Fake {
     }
 
     /// Adds a table with these columns, given as `name:TYPE` or `record.name:TYPE`.
-    pub fn table(&self, name: &str, location: &str, columns: &[&str], more: Value) {
+    pub fn table(&self, name: &str, location: &str, columns: &[&str], more: &Value) {
         let (dataset, table) = name.split_once('.').unwrap();
         let mut document = json!({
             "kind": "bigquery#table", "type": "TABLE", "numRows": "10", "lastModifiedTime": "1700000000000",

@@ -64,8 +64,8 @@ fn columns(source: Source) -> Vec<&'static str> {
 /// A fake with the session table and the crash table in the EU.
 async fn fake() -> Fake {
     let fake = Fake::start().await;
-    fake.table(TABLE, "EU", &columns(Source::FirebaseSessions), json!({}));
-    fake.table(CRASHES, "EU", &columns(Source::Crashlytics), json!({}));
+    fake.table(TABLE, "EU", &columns(Source::FirebaseSessions), &json!({}));
+    fake.table(CRASHES, "EU", &columns(Source::Crashlytics), &json!({}));
     fake
 }
 
