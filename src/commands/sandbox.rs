@@ -51,6 +51,7 @@ fn example() -> Seed {
         play: vec![PlayAppSeed::new(APP).with_track("production", production)],
         asc: vec![AscAppSeed::phased(APP, "2.0", "200", two_days_ago)],
         slack_channels: vec![ChannelSeed::new("C0123456", "releases")],
+        ..Seed::default()
     }
 }
 

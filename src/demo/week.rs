@@ -261,7 +261,7 @@ fn stores(start: Timestamp) -> Seed {
             versions: vec![live_version(OLD_VERSION, OLD_BUILD, long_ago, PhasedReleaseState::Complete)],
         })
         .collect();
-    Seed { play, asc, slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")] }
+    Seed { play, asc, slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")], ..Seed::default() }
 }
 
 fn live_version(version: &str, build: &str, start: Timestamp, state: PhasedReleaseState) -> AscVersionSeed {

@@ -18,6 +18,11 @@
 //! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
 //! | `/slack/channels` | POST | a channel |
 //! | `/slack/channels/{id}/messages/{ts}` | DELETE | as by a person |
+//! | `/bigquery/datasets` | POST | a dataset |
+//! | `/bigquery/datasets/{project}/{dataset}` | PATCH | location, access, warehouse |
+//! | `/bigquery/datasets/{project}/{dataset}/tables/{table}` | PUT | partitioning, hidden and extra columns, bytes |
+//! | `/bigquery/projects/{project}` | PUT | `{"jobs": "allowed" or "denied"}` |
+//! | `/bigquery/jobs` | PUT | polls while running, rows of a page, failures to come |
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -25,6 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::asc::seed::{AppVersionState, PhasedReleaseState};
+use super::bigquery::seed::Access;
 use super::call::{Call, CallBody, Reply};
 use super::faults::Fault;
 use super::model::Model;
@@ -115,6 +121,12 @@ struct BudgetBody {
     requests_per_hour: Option<usize>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProjectBody {
+    jobs: Access,
+}
+
 /// Answers a request to the surface.
 pub(super) fn answer(model: &Model, call: &Call) -> Reply {
     match route(model, call) {
@@ -159,6 +171,17 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("DELETE", ["slack", "channels", channel, "messages", ts]) => {
             model.delete_slack_message(channel, ts)?;
         }
+        ("POST", ["bigquery", "datasets"]) => model.add_bigquery_dataset(body(call)?)?,
+        ("PATCH", ["bigquery", "datasets", project, dataset]) => {
+            model.change_bigquery_dataset(project, dataset, body(call)?)?;
+        }
+        ("PUT", ["bigquery", "datasets", project, dataset, "tables", table]) => {
+            model.set_bigquery_table(project, dataset, table, body(call)?)?;
+        }
+        ("PUT", ["bigquery", "projects", project]) => {
+            model.set_bigquery_job_access(project, body::<ProjectBody>(call)?.jobs);
+        }
+        ("PUT", ["bigquery", "jobs"]) => model.set_bigquery_jobs(body(call)?),
         _ => {
             return Err(ControlError::refused(
                 404,

@@ -27,6 +27,9 @@ const ASC_TOKEN_SECONDS: i64 = 1_200;
 /// How far ahead of this machine's clock a token may be issued.
 const CLOCK_SKEW_SECONDS: i64 = 10;
 const PLAY_SCOPE: &str = "https://www.googleapis.com/auth/androidpublisher";
+/// Either opens BigQuery.
+pub(crate) const BIGQUERY_SCOPES: [&str; 2] =
+    ["https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform"];
 const PLAY_PROJECT: &str = "tidegate-sandbox";
 const PLAY_KEY_ID: &str = "5a7db0c50000000000000000000000000000c0de";
 const PLAY_CLIENT_ID: &str = "100000000000000000001";
@@ -187,8 +190,13 @@ impl Gatekeeper {
         }
     }
 
-    /// Checks a Google access token that a client signed itself (RS256) and returns who calls.
+    /// Checks a token for Google Play and returns who calls.
     pub(crate) fn google_play(&self, bearer: Option<&str>) -> Result<String, Refusal> {
+        self.google(bearer, &[PLAY_SCOPE])
+    }
+
+    /// Checks a Google access token that a client signed itself (RS256) for one of some scopes and returns who calls.
+    pub(crate) fn google(&self, bearer: Option<&str>, scopes: &[&str]) -> Result<String, Refusal> {
         let token = bearer.ok_or("no bearer token")?;
         check_header(token, PLAY_KEY_ID)?;
         let mut rules = rules(Algorithm::RS256);
@@ -198,9 +206,9 @@ impl Gatekeeper {
         if claims["iss"] != self.play_client_email || claims["sub"] != self.play_client_email {
             return Err("iss and sub are not the service account".to_owned());
         }
-        let scopes = claims["scope"].as_str().unwrap_or_default();
-        if !scopes.split(' ').any(|scope| scope == PLAY_SCOPE) {
-            return Err(format!("scope lacks {PLAY_SCOPE}"));
+        let held = claims["scope"].as_str().unwrap_or_default();
+        if !held.split(' ').any(|scope| scopes.contains(&scope)) {
+            return Err(format!("scope lacks {}", scopes.join(" or ")));
         }
         Ok(self.play_client_email.clone())
     }

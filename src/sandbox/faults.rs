@@ -60,8 +60,13 @@ pub enum FaultKind {
     CloseAfter,
     /// The request has no effect and is answered 200 with a web page, as a captive portal does.
     Html,
+    /// The request has its effect and is answered with its status and without a body.
+    Empty,
     /// The request has its effect and the connection ends in the middle of the answer's body.
     Truncated,
+    /// The request has its effect and the answer is a gzip body of which the second half is missing; nothing but the
+    /// gzip body tells.
+    TruncatedGzip,
     /// The request has its effect and the answer comes one byte at a time.
     Slow {
         /// Milliseconds from one byte to the next.
@@ -202,6 +207,8 @@ pub(crate) enum Ending {
     Cut,
     /// Half of the reply's body is sent and the connection ends.
     Truncate(Reply),
+    /// Half of the reply's body is sent, compressed, as if it were whole.
+    TruncateGzip(Reply),
     /// The reply is sent one byte per interval.
     Drip(Reply, Duration),
 }
@@ -229,7 +236,9 @@ impl Ending {
             FaultKind::Html => {
                 Self::Send(Reply { body: ReplyBody::Html(PORTAL_PAGE.to_owned()), ..Reply::empty(200) })
             }
+            FaultKind::Empty => Self::Send(Reply { body: ReplyBody::Empty, ..serve() }),
             FaultKind::Truncated => Self::Truncate(serve()),
+            FaultKind::TruncatedGzip => Self::TruncateGzip(serve()),
             FaultKind::Slow { byte_interval_ms } => {
                 Self::Drip(serve(), Duration::from_millis(*byte_interval_ms))
             }
@@ -242,7 +251,9 @@ impl Ending {
     /// The reply of which the client gets to see at least the status.
     pub(crate) fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Send(reply) | Self::Truncate(reply) | Self::Drip(reply, _) => Some(reply),
+            Self::Send(reply) | Self::Truncate(reply) | Self::TruncateGzip(reply) | Self::Drip(reply, _) => {
+                Some(reply)
+            }
             Self::Hang | Self::Cut => None,
         }
     }
@@ -258,6 +269,7 @@ impl Service {
             Self::AppStoreConnect => super::asc::error::document(code),
             Self::Slack if code == 429 => json!({"ok": false, "error": "ratelimited"}),
             Self::Slack => json!({"ok": false, "error": "internal_error"}),
+            Self::BigQuery => super::bigquery::error::document(code, grpc_status(code)),
             Self::Control => json!({"error": "scripted fault"}),
         }
     }

@@ -1,10 +1,11 @@
-//! Loopback servers that behave like the remote services: Google Play, App Store Connect and Slack, with a control
-//! surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
+//! Loopback servers that behave like the remote services: Google Play, App Store Connect, Slack and BigQuery, with a
+//! control surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
 //! repeated states, threads need a parent. They serve the demo, replays and tests, so they refuse whatever the real
 //! service would refuse, give no field that the official descriptions lack, and never listen beyond 127.0.0.1.
 //! Each service is a pure model and a thin routing table; one server and one fault script serve them all.
 
 mod asc;
+mod bigquery;
 mod call;
 mod control;
 mod credentials;
@@ -30,6 +31,11 @@ use tokio::task::JoinHandle;
 pub use asc::seed::{
     AppVersionState, AscAppSeed, AscVersionSeed, PhasedReleaseSeed, PhasedReleaseState, Platform,
 };
+pub use bigquery::accounting;
+pub use bigquery::error::ErrorReason;
+pub use bigquery::seed::{
+    Access, DatasetChange, DatasetSeed, JobConditions, JobFailure, TableConditions, TablePartitioning,
+};
 pub use control::ControlError;
 pub use credentials::{Credentials, CredentialsError};
 pub use faults::{CannedReply, Fault, FaultKind};
@@ -51,6 +57,8 @@ pub enum Service {
     AppStoreConnect,
     /// Slack Web API.
     Slack,
+    /// BigQuery API v2.
+    BigQuery,
     /// The control surface.
     Control,
 }
@@ -64,6 +72,8 @@ pub struct Endpoints {
     pub app_store_connect: String,
     /// Slack Web API, `/api/METHOD`.
     pub slack: String,
+    /// BigQuery API, `/bigquery/v2/...`.
+    pub bigquery: String,
     /// The control surface.
     pub control: String,
 }
@@ -78,6 +88,8 @@ pub struct Ports {
     pub app_store_connect: u16,
     /// Slack.
     pub slack: u16,
+    /// BigQuery.
+    pub bigquery: u16,
     /// The control surface.
     pub control: u16,
 }
@@ -92,6 +104,8 @@ pub struct Seed {
     pub asc: Vec<AscAppSeed>,
     /// Slack channels.
     pub slack_channels: Vec<ChannelSeed>,
+    /// Datasets of BigQuery.
+    pub bigquery: Vec<DatasetSeed>,
 }
 
 /// How to start a sandbox.
@@ -140,7 +154,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes credentials, seeds the models and starts the four servers.
+    /// Makes credentials, seeds the models and starts the servers.
     ///
     /// # Errors
     /// If the seed contradicts itself, a key file can't be written or a port can't be had.
@@ -159,6 +173,7 @@ impl Sandbox {
             google_play: start(Service::GooglePlay, options.ports.google_play).await?,
             app_store_connect: start(Service::AppStoreConnect, options.ports.app_store_connect).await?,
             slack: start(Service::Slack, options.ports.slack).await?,
+            bigquery: start(Service::BigQuery, options.ports.bigquery).await?,
             control: start(Service::Control, options.ports.control).await?,
         };
         Ok(Self { endpoints, credentials, model, closing, tasks })

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 
 use super::asc::model::AscModel;
 use super::asc::{error::AscError, seed::*};
+use super::bigquery::error::Refusal;
+use super::bigquery::model::BigQueryModel;
+use super::bigquery::seed::{Access, DatasetChange, DatasetSeed, JobConditions, TableConditions};
 use super::call::{Call, Reply};
 use super::control::ControlError;
-use super::credentials::Gatekeeper;
+use super::credentials::{BIGQUERY_SCOPES, Gatekeeper};
 use super::faults::{Fault, FaultKind, FaultQueue};
 use super::log::{LoggedRequest, RequestLog};
 use super::play::error::PlayError;
@@ -19,7 +22,7 @@ use super::play::seed::{PlayAppSeed, PlayConditions};
 use super::slack::model::SlackModel;
 use super::slack::{self, ChannelSeed};
 use super::time::Clock;
-use super::{Seed, Service, asc, play};
+use super::{Seed, Service, asc, bigquery, play};
 
 /// The models of a running sandbox. Clones share them.
 #[derive(Clone)]
@@ -31,6 +34,7 @@ struct World {
     play: PlayModel,
     asc: AscModel,
     slack: SlackModel,
+    bigquery: BigQueryModel,
     faults: FaultQueue,
     log: RequestLog,
 }
@@ -44,6 +48,7 @@ impl Model {
             play: PlayModel::default(),
             asc: AscModel::default(),
             slack: SlackModel::default(),
+            bigquery: BigQueryModel::default(),
             faults: FaultQueue::default(),
             log: RequestLog::default(),
         })))
@@ -53,7 +58,8 @@ impl Model {
     pub(super) fn plant(&self, seed: Seed) -> Result<(), ControlError> {
         seed.play.into_iter().try_for_each(|app| self.add_play_app(app))?;
         seed.asc.into_iter().try_for_each(|app| self.add_asc_app(app))?;
-        seed.slack_channels.into_iter().try_for_each(|channel| self.add_slack_channel(channel))
+        seed.slack_channels.into_iter().try_for_each(|channel| self.add_slack_channel(channel))?;
+        seed.bigquery.into_iter().try_for_each(|dataset| self.add_bigquery_dataset(dataset))
     }
 
     /// The instant that the models go by.
@@ -91,7 +97,7 @@ impl Model {
         self.world().log.clear();
     }
 
-    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels.
+    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `bigquery` projects and jobs.
     pub fn state(&self) -> Value {
         let mut world = self.world();
         let now = world.clock.now();
@@ -101,6 +107,7 @@ impl Model {
             "play": world.play.state(),
             "asc": world.asc.state(now),
             "slack": world.slack.state(),
+            "bigquery": world.bigquery.state(),
         })
     }
 
@@ -214,6 +221,53 @@ impl Model {
             .map_err(|error| ControlError::Refused { status: 404, text: format!("{error}: {channel} {ts}") })
     }
 
+    /// Adds a dataset to BigQuery, and its project if it is new.
+    ///
+    /// # Errors
+    /// If the dataset exists or its warehouse can't be opened.
+    pub fn add_bigquery_dataset(&self, dataset: DatasetSeed) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        world.bigquery.add_dataset(dataset, now)
+    }
+
+    /// Changes location, access or warehouse of a dataset of BigQuery.
+    ///
+    /// # Errors
+    /// If the dataset is unknown or its warehouse can't be opened.
+    pub fn change_bigquery_dataset(
+        &self,
+        project: &str,
+        dataset: &str,
+        change: DatasetChange,
+    ) -> Result<(), ControlError> {
+        self.world().bigquery.change_dataset(project, dataset, change)
+    }
+
+    /// Sets whether the caller may start jobs in a project of BigQuery; a new project may have no dataset.
+    pub fn set_bigquery_job_access(&self, project: &str, access: Access) {
+        self.world().bigquery.set_job_access(project, access);
+    }
+
+    /// Sets what a table of BigQuery looks like, as a whole.
+    ///
+    /// # Errors
+    /// If the dataset or a hidden column is unknown.
+    pub fn set_bigquery_table(
+        &self,
+        project: &str,
+        dataset: &str,
+        table: &str,
+        conditions: TableConditions,
+    ) -> Result<(), ControlError> {
+        self.world().bigquery.set_table(project, dataset, table, conditions)
+    }
+
+    /// Sets how jobs of BigQuery go, as a whole.
+    pub fn set_bigquery_jobs(&self, conditions: JobConditions) {
+        self.world().bigquery.set_job_conditions(conditions);
+    }
+
     /// Logs a request and takes the fault that hits it.
     pub(super) fn admit(&self, service: Service, call: &Call) -> (u64, Option<FaultKind>) {
         let mut world = self.world();
@@ -245,6 +299,10 @@ impl Model {
                 let allowed = world.gatekeeper.slack(bearer);
                 slack::routes::answer(&mut world.slack, call, allowed, now)
             }
+            Service::BigQuery => match world.gatekeeper.google(bearer, &BIGQUERY_SCOPES) {
+                Ok(caller) => bigquery::routes::answer(&mut world.bigquery, call, &caller, now),
+                Err(refusal) => Refusal::unauthenticated(&refusal),
+            },
             Service::Control => Reply::empty(404),
         }
     }

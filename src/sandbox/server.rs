@@ -1,6 +1,7 @@
 //! One HTTP server per service: reads a request, lets the script decide its fate, asks the model, writes the reply.
 //! All rules live elsewhere; here are only bytes. Servers bind to 127.0.0.1 and nowhere else.
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -89,6 +92,13 @@ async fn finish(ending: Ending, wire: &Wire, closing: watch::Receiver<bool>) -> 
             wire.cut_in_body(body_text(&reply.body).len() / 2);
             render(reply)
         }
+        Ending::TruncateGzip(reply) => {
+            let zipped = gzip(&body_text(&reply.body));
+            let half = zipped.get(..zipped.len() / 2).unwrap_or_default().to_vec();
+            let mut response = render(reply.with_header("content-encoding", "gzip"));
+            *response.body_mut() = Body::from(half);
+            response
+        }
         Ending::Drip(reply, interval) => {
             wire.drip(interval.max(Duration::from_millis(1)));
             render(reply.with_header("connection", "close"))
@@ -129,6 +139,15 @@ fn body_text(body: &ReplyBody) -> String {
         ReplyBody::Json(value) => value.to_string(),
         ReplyBody::Html(page) => page.clone(),
     }
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut zipped = Vec::new();
+    let mut encoder = GzEncoder::new(&mut zipped, Compression::default());
+    // Memory takes every byte.
+    let _ = encoder.write_all(text.as_bytes());
+    drop(encoder);
+    zipped
 }
 
 fn render(reply: Reply) -> Response {

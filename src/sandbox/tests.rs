@@ -34,6 +34,7 @@ impl World {
             play: vec![PlayAppSeed::staged(PACKAGE, 100, 200, 0.15)],
             asc: vec![AscAppSeed::phased(PACKAGE, "26.3.0", "200", start)],
             slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")],
+            ..Seed::default()
         };
         let credentials_dir = directory.path().join("credentials");
         let sandbox =

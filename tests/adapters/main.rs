@@ -5,6 +5,7 @@
 
 mod action;
 mod bigquery;
+mod bigquery_surface;
 mod contract;
 mod demo;
 mod events;

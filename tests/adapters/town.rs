@@ -49,6 +49,7 @@ impl Town {
             play: vec![PlayAppSeed::new(PACKAGE).with_track("production", play_releases())],
             asc: vec![AscAppSeed::phased(PACKAGE, "2.0", "200", at("2026-11-16T08:00:00Z"))],
             slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")],
+            ..Seed::default()
         };
         let credentials_dir = fixture.folder.path().join("keys");
         let sandbox =

@@ -4,6 +4,7 @@
 //! `FARM_FINGERPRINT` gives BigQuery's own values. Reading never writes.
 
 pub mod import;
+pub mod measure;
 pub mod schema;
 mod value;
 
@@ -84,6 +85,15 @@ impl Embedded {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Runs a query to its end, on this thread.
+    ///
+    /// # Errors
+    /// Where a table or a column is missing, or the file can't be read.
+    pub fn ask(&self, query: &Query) -> Result<Answer, PortError> {
+        self.answer(query)
+            .map_err(|error| failed(&self.path, &format!("answer {} from", query.question.name()), &error))
+    }
+
     fn answer(&self, query: &Query) -> rusqlite::Result<Answer> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&query.sql)?;
@@ -134,8 +144,7 @@ impl Warehouse for Embedded {
     }
 
     async fn run(&self, query: &Query) -> Result<Answer, PortError> {
-        self.answer(query)
-            .map_err(|error| failed(&self.path, &format!("answer {} from", query.question.name()), &error))
+        self.ask(query)
     }
 }
 

@@ -5,6 +5,7 @@ mod answers;
 mod discovery;
 mod fake;
 mod faults;
+pub mod sandbox;
 
 use std::time::Duration;
 

@@ -16,18 +16,19 @@ pub struct Discovery {
 impl Discovery {
     pub fn new(document: Value) -> Self {
         let mut methods = Vec::new();
-        collect(&document, &mut methods);
+        let service = document["servicePath"].as_str().unwrap_or_default().to_owned();
+        collect(&document, &service, &mut methods);
         Self { document, methods }
     }
 }
 
-fn collect(resource: &Value, methods: &mut Vec<(String, Value)>) {
+fn collect(resource: &Value, service: &str, methods: &mut Vec<(String, Value)>) {
     for method in resource["methods"].as_object().into_iter().flatten().map(|(_, method)| method) {
         let path = method["flatPath"].as_str().or_else(|| method["path"].as_str()).unwrap();
-        methods.push((format!("/{path}"), method.clone()));
+        methods.push((format!("/{service}{path}"), method.clone()));
     }
     for (_, resource) in resource["resources"].as_object().into_iter().flatten() {
-        collect(resource, methods);
+        collect(resource, service, methods);
     }
 }
 
@@ -80,7 +81,7 @@ fn error(status: u16) -> Described {
     let detail = json!({"type": "object", "required": ["@type"], "properties": {"@type": text},
         "additionalProperties": true});
     let item = json!({"type": "object", "required": ["domain", "reason", "message"],
-        "properties": {"domain": text, "reason": text, "message": text}});
+        "properties": {"domain": text, "reason": text, "message": text, "location": text, "locationType": text}});
     Described::Body(json!({"type": "object", "required": ["error"], "properties": {"error": {
         "type": "object",
         "required": ["code", "message", "status"],

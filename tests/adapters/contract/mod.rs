@@ -20,6 +20,8 @@ use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, PhasedRele
 
 use self::description::Description;
 use self::schema::Problem;
+use crate::bigquery::sandbox;
+use crate::bigquery_surface;
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
 
@@ -46,7 +48,7 @@ const BLOCKS: &str =
 const USER: &str = "the schema lacks it, and the example that the description gives for this reply has it";
 
 /// Calls that must have been checked, with the status of their replies: without them a flow went another way.
-const MUST_BE_SEEN: [&str; 23] = [
+const MUST_BE_SEEN: [&str; 42] = [
     "POST /androidpublisher/v3/applications/{packageName}/edits 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 404",
@@ -70,11 +72,34 @@ const MUST_BE_SEEN: [&str; 23] = [
     "POST /api/chat.update 200",
     "GET /api/conversations.history 200",
     "GET /api/conversations.replies 200",
+    "GET /bigquery/v2/projects/{projectsId}/datasets 200",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 200",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 401",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 404",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId}/tables 200",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId}/tables 403",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId}/tables/{tablesId} 200",
+    "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId}/tables/{tablesId} 404",
+    "POST /bigquery/v2/projects/{projectsId}/jobs 200",
+    "POST /bigquery/v2/projects/{projectsId}/jobs 400",
+    "POST /bigquery/v2/projects/{projectsId}/jobs 403",
+    "POST /bigquery/v2/projects/{projectsId}/jobs 409",
+    "GET /bigquery/v2/projects/{projectsId}/jobs/{jobsId} 200",
+    "GET /bigquery/v2/projects/{projectsId}/jobs/{jobsId} 503",
+    "POST /bigquery/v2/projects/{projectsId}/jobs/{jobsId}/cancel 200",
+    "GET /bigquery/v2/projects/{projectsId}/queries/{queriesId} 200",
+    "GET /bigquery/v2/projects/{projectsId}/queries/{queriesId} 400",
+    "POST /bigquery/v2/projects/{projectsId}/queries 200",
+    "POST /bigquery/v2/projects/{projectsId}/queries 400",
 ];
 
 /// The fewest calls that the flows make to each service.
-const FEWEST: [(Service, usize); 3] =
-    [(Service::GooglePlay, 90), (Service::AppStoreConnect, 30), (Service::Slack, 14)];
+const FEWEST: [(Service, usize); 4] = [
+    (Service::GooglePlay, 90),
+    (Service::AppStoreConnect, 30),
+    (Service::Slack, 14),
+    (Service::BigQuery, 30),
+];
 
 #[tokio::test]
 async fn every_call_is_acceptable_to_the_official_descriptions() {
@@ -173,6 +198,7 @@ fn services(folder: &Path) -> Services {
     };
     vec![
         (Service::GooglePlay, Box::new(discovery::Discovery::new(read("androidpublisher.v3.json")))),
+        (Service::BigQuery, Box::new(discovery::Discovery::new(read("bigquery.v2.json")))),
         (Service::AppStoreConnect, Box::new(openapi::OpenApi(read("asc-openapi-subset.json")))),
         (Service::Slack, Box::new(swagger::Swagger::new(read("slack-web-subset.json")))),
     ]
@@ -206,6 +232,8 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(killed().await);
     calls.extend(killed_under_a_warning().await);
     calls.extend(warned_anew().await);
+    calls.extend(bigquery_surface::every_kind_of_call().await);
+    calls.extend(sandbox::every_kind_of_call().await);
     calls
 }
 
