@@ -95,10 +95,13 @@ impl Failure {
         self.has_reason(LIMIT_EXCEEDED) || self.vendor().1.contains("exceeded limit for bytes billed")
     }
 
-    /// Whether BigQuery refused at once: then there is no job.
+    /// Whether BigQuery refused, at this try and at all before it: then there is no job.
     pub fn is_refusal(&self) -> bool {
-        let refused = |status: u16| (400..=499).contains(&status) && status != 408;
-        matches!(self, Self::Token(_) | Self::Spent(_)) || self.status().is_some_and(refused)
+        match self {
+            Self::Http(error) => !error.earlier_is_unclear && !error.effect_is_unclear(),
+            Self::Token(_) | Self::Spent(_) => true,
+            Self::Job(_) | Self::Odd(_) | Self::Late => false,
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct HttpError {
     pub kind: Kind,
     /// How long the service asked to wait.
     pub retry_after: Option<Duration>,
+    /// Whether an earlier try of the same call may have taken effect, whatever this one says.
+    pub earlier_is_unclear: bool,
 }
 
 /// What happened to a call.

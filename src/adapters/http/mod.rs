@@ -118,13 +118,15 @@ impl Service {
     }
 
     async fn retried(&self, call: &Call, token: &SecretString, terms: &Terms) -> Result<Value, HttpError> {
-        let mut failures = 0;
+        let (mut failures, mut unclear) = (0, false);
         loop {
-            let error = match self.once(call, token).await {
+            let mut error = match self.once(call, token).await {
                 Ok(Value::Null) if terms.empty == Empty::Wrong => self.empty(call),
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            error.earlier_is_unclear = unclear;
+            unclear |= error.effect_is_unclear();
             failures += 1;
             let wait = retry::wait(failures, error.retry_after);
             match wait.filter(|wait| (terms.again)(&error) && terms.leaves_time_for(*wait)) {
@@ -169,6 +171,7 @@ impl Service {
             path: path.to_owned(),
             kind,
             retry_after,
+            earlier_is_unclear: false,
         }
     }
 }

@@ -80,6 +80,16 @@ async fn f04_a_wait_beyond_the_time_that_is_left_stops_at_once_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_job_that_may_have_been_inserted_before_the_refusal_is_cancelled() {
+    let fake = fake().await;
+    fake.fault("POST", Fault::CutAfter);
+    fake.fault("POST", busy("3600"));
+    let error = bigquery(&fake).run(&query()).await.unwrap_err();
+    assert_eq!(error.retry_after, Some(Duration::from_secs(3600)));
+    assert_eq!((fake.jobs().len(), fake.cancelled()), (1, 1));
+}
+
+#[tokio::test]
 async fn f05_an_unfinished_answer_is_asked_for_again() {
     let fake = fake().await;
     let Job::Rows { fields, rows, page, .. } = rows(1) else { panic!() };
