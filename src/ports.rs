@@ -3,6 +3,8 @@
 //! One to four methods each. An adapter translates and never decides; a job decides and never translates.
 //! "Could not" is an error here, never an empty answer.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,8 +31,8 @@ pub struct PortError {
     pub fix: String,
     /// Whether a write may have taken effect all the same.
     pub effect: Effect,
-    /// How long the service asked to be left alone, where that is more than a call waits by itself.
-    pub wait: Option<SignedDuration>,
+    /// How long the service asked to wait before it is asked again, where it did.
+    pub retry_after: Option<Duration>,
 }
 
 /// What is known about the effect of a call that failed.
@@ -45,12 +47,19 @@ pub enum Effect {
 impl PortError {
     /// An error after which nothing was changed.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::None, wait: None }
+        Self { what: what.into(), fix: fix.into(), effect: Effect::None, retry_after: None }
     }
 
     /// An error after which only reading back tells what is there.
     pub fn unclear(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear, wait: None }
+        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear, retry_after: None }
+    }
+
+    /// The same error of a service that asked to wait.
+    #[must_use]
+    pub fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
     }
 }
 

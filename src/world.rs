@@ -8,7 +8,10 @@ use secrecy::SecretString;
 
 use google_cloud_auth::credentials::Credentials;
 
+use tokio::time::Instant;
+
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
+use crate::adapters::bigquery::{self, BigQuery};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
@@ -137,12 +140,12 @@ impl Loaded {
         Ok(self.identity.get_or_init(|| identity))
     }
 
-    /// Builds the world of a run for the named apps, or for all where none is named.
+    /// Builds the world of a run for the named apps, or for all where none is named. Events are read `until` then.
     ///
     /// # Errors
     /// A usage error where an app is unknown or a secret is missing, before anything is asked of anybody but Secret
     /// Manager; else where a secret of it, the warehouse or the state can't be had.
-    pub async fn world(&self, named: &[String], acting: Acting) -> Result<World, Ended> {
+    pub async fn world(&self, named: &[String], acting: Acting, until: Instant) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
         let parts = Parts { loaded: self, client, acting, secrets: Mutex::default(), keys: Mutex::default() };
@@ -150,11 +153,19 @@ impl Loaded {
         for app in &chosen {
             sides.push(parts.sides(app).await?);
         }
-        let config::Warehouse::Embedded { path } = &self.config.warehouse;
-        let warehouse = Arc::new(Embedded::open(&self.path(path)).map_err(Ended::failed)?);
-        let mut places = Places::new(warehouse);
-        let apps = chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &mut places)).collect();
+        let mut places = Places::new(parts.warehouse(until)?);
+        let shares = self.config.apps.len().max(1) as u64;
+        let budget = self.budget_per_month().map(|bytes| bytes / shares);
+        let apps =
+            chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &mut places, budget)).collect();
         Ok(World { apps, state: self.state(acting)? })
+    }
+
+    fn budget_per_month(&self) -> Option<u64> {
+        match &self.config.warehouse {
+            config::Warehouse::Embedded { .. } => None,
+            config::Warehouse::BigQuery { budget_per_month, .. } => *budget_per_month,
+        }
     }
 
     /// Whether any app is in a store that is not a stand-in on this machine.
@@ -236,7 +247,12 @@ struct Sides {
     notifier: Option<Box<dyn Notifier>>,
 }
 
-fn app_world(app: &App, sides: Sides, places: &mut Places<Arc<Embedded>>) -> AppWorld {
+fn app_world(
+    app: &App,
+    sides: Sides,
+    places: &mut Places<Arc<dyn Warehouse>>,
+    budget_per_month: Option<u64>,
+) -> AppWorld {
     let (platform, application) = identity(&app.target);
     let metrics = Events::new(places.of(app), platform, application.clone(), app.sources.clone());
     AppWorld {
@@ -245,7 +261,7 @@ fn app_world(app: &App, sides: Sides, places: &mut Places<Arc<Embedded>>) -> App
         policy: app.policy.clone(),
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
-        budget_per_month: None,
+        budget_per_month,
         degraded_halt: true,
         metrics: Box::new(metrics),
         target: sides.target,
@@ -271,6 +287,36 @@ impl Parts<'_> {
 
     fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
         Service::new(name, endpoint.map_or(base_url, String::as_str), self.client.clone())
+    }
+
+    /// One for all apps: they share its connections, what it knows of tables, and the cap.
+    fn warehouse(&self, until: Instant) -> Result<Arc<dyn Warehouse>, Ended> {
+        match &self.loaded.config.warehouse {
+            config::Warehouse::Embedded { path } => {
+                let embedded = Embedded::open(&self.loaded.path(path));
+                Ok(Arc::new(embedded.map_err(Ended::failed)?))
+            }
+            config::Warehouse::BigQuery {
+                project,
+                billing_project,
+                location,
+                max_bytes_billed_per_run,
+                budget_per_month: _,
+            } => {
+                let endpoint = self.loaded.config.endpoints.bigquery.as_ref();
+                let service = self.service("BigQuery", endpoint, bigquery::BASE_URL);
+                let identity = self.loaded.identity(&self.client).map_err(Ended::usage)?;
+                let token = identity.token_source(Scope::BigQuery).map_err(Ended::usage)?;
+                let settings = bigquery::Settings {
+                    project: project.clone(),
+                    billing_project: billing_project.clone(),
+                    location: location.clone(),
+                    max_bytes_billed: *max_bytes_billed_per_run,
+                };
+                let bigquery = BigQuery::new(service, Box::new(token), settings, until);
+                Ok(Arc::new(bigquery.map_err(Ended::failed)?))
+            }
+        }
     }
 
     async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {

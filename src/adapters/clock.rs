@@ -1,4 +1,4 @@
-//! The one place that asks the machine what time it is.
+//! The one place that asks the machine what time it is, and how much of it has passed.
 
 use jiff::Timestamp;
 
@@ -13,6 +13,13 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// The present instant of the clock that never jumps: deadlines and waits are measured with it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one adapter that may read the clock")]
+pub fn steady() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }
 
 /// A clock that stands still: the instant that a run was asked about.

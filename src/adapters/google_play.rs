@@ -140,6 +140,7 @@ impl GooglePlay {
             path: self.path(rest),
             kind,
             retry_after: None,
+            earlier_is_unclear: false,
         }
     }
 

@@ -2,6 +2,7 @@
 //! vendor's own words in its errors. It never decides.
 
 pub mod app_store_connect;
+pub mod bigquery;
 pub mod clock;
 pub mod embedded;
 pub mod environment;

@@ -4,11 +4,12 @@ use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
 use super::print;
-use crate::adapters::clock::{FixedClock, SystemClock};
+use crate::adapters::clock::{self, FixedClock, SystemClock};
 use crate::adapters::environment;
 use crate::cli::{Common, FailOn, Output, Run};
 use crate::domain::judge::Decision;
@@ -22,6 +23,10 @@ use crate::world::{self, Acting, World};
 
 /// Apps that are worked on at once: enough to hide the services' own time, few enough for their rate limits.
 const APPS_AT_ONCE: usize = 16;
+/// Reading ends so long before the run's deadline, so that what came of it can still be told and written down.
+const WRITING_TIME: Duration = Duration::from_secs(15);
+/// With a short deadline, this part of it is kept for that.
+const WRITING_PART: u32 = 4;
 
 /// The reports of the apps that are done, by their place in the configuration.
 type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
@@ -33,7 +38,9 @@ type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
 pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
     let loaded = world::load(common.config.as_deref())?;
-    let world = within(args, loaded.world(&common.apps, acting)).await??;
+    let deadline = Duration::try_from(args.deadline).map_err(Ended::usage)?;
+    let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
+    let world = within(deadline, loaded.world(&common.apps, acting, reads_until)).await??;
     if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
         return Err(Ended::usage(
             "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",
@@ -44,7 +51,7 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
         None => Box::new(SystemClock),
     };
     let done = Mutex::new(Vec::new());
-    let ended = within(args, all_apps(args.job, &world, clock.as_ref(), acting, &done)).await;
+    let ended = within(deadline, all_apps(args.job, &world, clock.as_ref(), acting, &done)).await;
     let reports = in_order(&world, done.into_inner().unwrap_or_else(PoisonError::into_inner));
     show(args, common.output, &reports);
     ended?;
@@ -64,12 +71,11 @@ fn in_order(world: &World, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppRep
 }
 
 /// Ends the work at the deadline or a signal. Whatever was written down by then, the next run goes on with.
-async fn within<T>(args: &Run, work: impl Future<Output = T>) -> Result<T, Ended> {
+async fn within<T>(deadline: Duration, work: impl Future<Output = T>) -> Result<T, Ended> {
     let ended = |exit, why: &str| Ended {
         exit,
         message: format!("{why}\n  fix: nothing is half done that the next run does not finish"),
     };
-    let deadline = std::time::Duration::try_from(args.deadline).map_err(Ended::usage)?;
     tokio::select! {
         done = work => Ok(done),
         () = tokio::time::sleep(deadline) => Err(ended(Exit::Failed, "the deadline of the run has passed")),

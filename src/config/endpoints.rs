@@ -26,6 +26,8 @@ pub struct Endpoints {
     pub secret_manager: Option<String>,
     /// Instead of Firestore.
     pub firestore: Option<String>,
+    /// Instead of BigQuery.
+    pub bigquery: Option<String>,
 }
 
 /// Stand-ins for the remote services, for tests and the sandbox: `http://127.0.0.1:PORT`. For the whole program.
@@ -54,6 +56,9 @@ pub(super) struct RawEndpoints {
     /// Instead of Firestore: Google's emulator. Left out, the real service.
     #[schemars(extend("examples" = ["http://127.0.0.1:8080"]))]
     firestore: Option<At<LoopbackUrl>>,
+    /// Instead of BigQuery. Left out, the real service.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4005"]))]
+    bigquery: Option<At<LoopbackUrl>>,
 }
 
 impl RawEndpoints {
@@ -67,6 +72,7 @@ impl RawEndpoints {
             iam_credentials: url(&self.iam_credentials),
             secret_manager: url(&self.secret_manager),
             firestore: url(&self.firestore),
+            bigquery: url(&self.bigquery),
         }
     }
 }

@@ -10,6 +10,7 @@
 mod app;
 mod app_store_connect;
 mod at;
+mod bytes;
 mod data;
 mod document;
 mod endpoints;
@@ -150,7 +151,7 @@ fn read(root: &Spanned<DeTable<'_>>, entries: &[Entry<'_>]) -> Result<Config, Pr
 
 /// A kind that is planned is answered with what there is, before its own keys are called unknown.
 fn refuse_later(entries: &[Entry<'_>]) -> Result<(), Problem> {
-    let planned = [("in [warehouse]", warehouse::LATER, "embedded")];
+    let planned: [(&str, &[&str], &str); 0] = [];
     for (within, later, only) in planned {
         let kind =
             entries.iter().find(|entry| entry.key.get_ref() == "kind" && entry.place.within() == within);
@@ -191,7 +192,7 @@ impl RawConfig {
         let apps = self.app.iter().map(|app| app.get().check(&app.span(), self.defaults()));
         let gcp = self.gcp.clone().unwrap_or_default();
         let mut config = Config {
-            warehouse: self.warehouse.clone().unwrap_or_default().check(),
+            warehouse: self.warehouse.clone().unwrap_or_default().check()?,
             state: self.state.clone().unwrap_or_default().check(),
             gcp: gcp.check()?,
             endpoints: self.endpoints.clone().unwrap_or_default().check(),

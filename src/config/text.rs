@@ -100,6 +100,12 @@ text!(
     "^[a-z0-9-]+@([a-z0-9-]+\\.)+gserviceaccount\\.com$"
 );
 text!(
+    /// A location of BigQuery.
+    LocationName,
+    location,
+    "^[A-Za-z0-9-]+$"
+);
+text!(
     /// The address of a service on this machine.
     LoopbackUrl,
     loopback,
@@ -247,6 +253,17 @@ fn service_account(given: &str) -> Result<(), Refused> {
     }
 }
 
+fn location(given: &str) -> Result<(), Refused> {
+    let plain = given.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if plain && !given.is_empty() && given.len() <= LONGEST_ID {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no location of BigQuery"),
+        "write it as BigQuery does, such as \"EU\" or \"europe-west3\", or leave it out to ask each dataset",
+    ))
+}
+
 fn loopback(given: &str) -> Result<(), Refused> {
     const HOSTS: [&str; 3] = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
     let port = HOSTS.iter().find_map(|host| given.strip_prefix(host));
@@ -319,6 +336,10 @@ mod tests {
         ] {
             assert!(service_account(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_project_is_an_id() {
         assert!(project("my-project").is_ok() && project("example.com:my-project").is_ok());
         for bad in
             ["", "short", "My-Project", "my-project-", "123456789", "my_project", ":my-project", "my`project"]
@@ -341,6 +362,12 @@ mod tests {
         for bad in ["(default)", "", "tide/gate", "Tidegate", "abc", "tidegate-"] {
             assert!(database(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_location_is_a_name() {
+        assert!(location("EU").is_ok() && location("europe-west3").is_ok());
+        assert!(location("").is_err() && location("EU&x=1").is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -15,6 +16,7 @@ use serde_json::json;
 use super::events::EventSource;
 use super::scenario::{App, NEW_BUILD, NEW_VERSION, OLD_BUILD, OLD_VERSION};
 use super::{Exposure, schedule};
+use crate::adapters::clock;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::embedded::schema::Export;
 use crate::domain::ids::Platform;
@@ -38,6 +40,8 @@ const ZONE: &str = "Europe/Berlin";
 const APPROVED_AT_HOUR: i8 = 8;
 /// Play's share of users for the first step.
 const FIRST_STEP: f64 = 0.15;
+/// No week takes longer; events come from a file, which sets no limit of its own.
+const LONGEST: Duration = Duration::from_secs(3_600);
 /// The channel that is told.
 pub const CHANNEL: &str = "C0RELEASES";
 
@@ -122,7 +126,7 @@ impl Week {
         write(&folder.join("keys/slack-token"), sandbox.credentials.slack_token.clone())?;
         write(&config, configuration(&sandbox) + &setting.more)?;
         let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
-        let world = load(Some(&config))?.world(&[], Acting::Live).await?;
+        let world = load(Some(&config))?.world(&[], Acting::Live, clock::steady() + LONGEST).await?;
         let sources = App::ALL
             .into_iter()
             .map(|app| (app, EventSource::new(app.scenario, app.platform, seed, approved_at, zone.clone())))

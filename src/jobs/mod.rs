@@ -128,7 +128,10 @@ impl AppReport {
     /// The report of an app of which a service could not be asked.
     #[must_use]
     pub fn unasked(world: &AppWorld, error: &PortError) -> Self {
-        Self { wait: error.wait, ..Self::failed(world, error.to_string()) }
+        Self {
+            wait: error.retry_after.and_then(|wait| wait.try_into().ok()),
+            ..Self::failed(world, error.to_string())
+        }
     }
 
     /// The report of a decision.

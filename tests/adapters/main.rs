@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
+mod bigquery;
 mod bigquery_surface;
 mod contract;
 mod demo;

@@ -18,6 +18,8 @@ pub struct HttpError {
     pub kind: Kind,
     /// How long the service asked to wait.
     pub retry_after: Option<Duration>,
+    /// Whether an earlier try of the same call may have taken effect, whatever this one says.
+    pub earlier_is_unclear: bool,
 }
 
 /// What happened to a call.
@@ -77,7 +79,8 @@ impl HttpError {
     }
 
     /// Whether the same call may well succeed a little later.
-    pub(super) fn is_passing(&self) -> bool {
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
         match self.kind {
             Kind::NotSent(_) | Kind::Lost(_) | Kind::NotJson { .. } => true,
             Kind::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
@@ -115,7 +118,8 @@ impl fmt::Display for HttpError {
 }
 
 /// The beginning of a body on one line.
-fn excerpt(text: &str) -> String {
+#[must_use]
+pub fn excerpt(text: &str) -> String {
     const LONGEST: usize = 300;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let start: String = line.chars().filter(|c| !c.is_control()).take(LONGEST).collect();

@@ -7,14 +7,16 @@
 mod error;
 pub mod retry;
 
-pub use error::{HttpError, Kind};
+pub use error::{HttpError, Kind, excerpt};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
+use tokio::time::Instant;
 
+use crate::adapters::clock;
 use crate::ports::PortError;
 
 /// A call that has not connected by then will not.
@@ -89,7 +91,7 @@ impl Service {
     /// # Errors
     /// After the last of a few tries, or at once where trying again is of no use.
     pub async fn read(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
-        self.retried(call, token, HttpError::is_passing).await
+        self.retried(call, token, &Terms::of(HttpError::is_passing)).await
     }
 
     /// A call that changes something.
@@ -97,23 +99,37 @@ impl Service {
     /// # Errors
     /// At once, unless it certainly had no effect.
     pub async fn write(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
-        self.retried(call, token, HttpError::certainly_had_no_effect_and_is_passing).await
+        self.retried(call, token, &Terms::of(HttpError::certainly_had_no_effect_and_is_passing)).await
     }
 
-    async fn retried(
+    /// A call that may be repeated where the caller says so, that must be answered with a document, and that waits for
+    /// nothing beyond an instant.
+    ///
+    /// # Errors
+    /// As for [`Service::read`]; also where the answer is empty.
+    pub async fn ask(
         &self,
         call: &Call,
         token: &SecretString,
         again: fn(&HttpError) -> bool,
+        until: Instant,
     ) -> Result<Value, HttpError> {
-        let mut failures = 0;
+        self.retried(call, token, &Terms { again, until: Some(until), empty: Empty::Wrong }).await
+    }
+
+    async fn retried(&self, call: &Call, token: &SecretString, terms: &Terms) -> Result<Value, HttpError> {
+        let (mut failures, mut unclear) = (0, false);
         loop {
-            let error = match self.once(call, token).await {
+            let mut error = match self.once(call, token).await {
+                Ok(Value::Null) if terms.empty == Empty::Wrong => self.empty(call),
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            error.earlier_is_unclear = unclear;
+            unclear |= error.effect_is_unclear();
             failures += 1;
-            match retry::wait(failures, error.retry_after).filter(|_| again(&error)) {
+            let wait = retry::wait(failures, error.retry_after);
+            match wait.filter(|wait| (terms.again)(&error) && terms.leaves_time_for(*wait)) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
             }
@@ -144,6 +160,12 @@ impl Service {
         }
     }
 
+    fn empty(&self, call: &Call) -> HttpError {
+        let status = reqwest::StatusCode::OK.as_u16();
+        let problem = "nothing at all".to_owned();
+        self.error(call, Kind::NotJson { status, problem, text: String::new() }, None)
+    }
+
     fn error(&self, call: &Call, kind: Kind, retry_after: Option<Duration>) -> HttpError {
         // A query may hold ids; the path is enough to find the call.
         let path = call.path.split('?').next().unwrap_or_default();
@@ -153,7 +175,32 @@ impl Service {
             path: path.to_owned(),
             kind,
             retry_after,
+            earlier_is_unclear: false,
         }
+    }
+}
+
+/// When a call is made again.
+struct Terms {
+    again: fn(&HttpError) -> bool,
+    until: Option<Instant>,
+    empty: Empty,
+}
+
+/// What an answer without a body is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Fine,
+    Wrong,
+}
+
+impl Terms {
+    fn of(again: fn(&HttpError) -> bool) -> Self {
+        Self { again, until: None, empty: Empty::Fine }
+    }
+
+    fn leaves_time_for(&self, wait: Duration) -> bool {
+        self.until.is_none_or(|until| clock::steady() + wait < until)
     }
 }
 

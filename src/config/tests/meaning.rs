@@ -28,7 +28,8 @@ fn the_shortest_file_has_every_default() {
         "sts": null,
         "iam_credentials": null,
         "secret_manager": null,
-        "firestore": null
+        "firestore": null,
+        "bigquery": null
       },
       "apps": [
         {
@@ -187,6 +188,31 @@ fn a_firestore_state_has_a_database_of_its_own_by_default() {
     let project = Some("my-project".to_owned());
     assert_eq!(config.state, State::Firestore { project, database: "releases".to_owned() });
     assert_eq!(config.endpoints.firestore.as_deref(), Some("http://127.0.0.1:8080"));
+}
+
+#[test]
+fn bigquery_pays_where_the_exports_are_unless_another_project_is_named() {
+    let warehouse = |more: &str| {
+        let keys = "[warehouse]\nkind = \"bigquery\"\nproject = \"my-project\"\n";
+        good(&format!("{keys}{more}\n{ANDROID}")).warehouse
+    };
+    let plain = Warehouse::BigQuery {
+        project: "my-project".into(),
+        billing_project: "my-project".into(),
+        location: None,
+        max_bytes_billed_per_run: 20 * 1024 * 1024 * 1024,
+        budget_per_month: None,
+    };
+    assert_eq!(warehouse(""), plain);
+    let all = "billing_project = \"who-pays\"\nlocation = \"EU\"\nmax_bytes_billed_per_run = \"500 MiB\"\n\
+               budget_per_month = \"1 TiB\"";
+    let Warehouse::BigQuery { billing_project, location, max_bytes_billed_per_run, budget_per_month, .. } =
+        warehouse(all)
+    else {
+        panic!()
+    };
+    assert_eq!((billing_project.as_str(), location.as_deref()), ("who-pays", Some("EU")));
+    assert_eq!((max_bytes_billed_per_run, budget_per_month), (500 << 20, Some(1 << 40)));
 }
 
 #[test]

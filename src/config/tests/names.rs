@@ -95,7 +95,7 @@ fn a_section_of_the_whole_program_in_an_app() {
 #[test]
 fn an_unknown_warehouse_lists_the_known() {
     insta::assert_snapshot!(above("[warehouse]\nkind = \"snowflake\""), @r#"
-    tidegate.toml:2:8: `kind` in [warehouse] is "snowflake", which is not known; use embedded
+    tidegate.toml:2:8: `kind` in [warehouse] is "snowflake", which is not known; use embedded, bigquery
       | kind = "snowflake"
       |        ^^^^^^^^^^^
       fix: write `kind = "embedded"`
@@ -103,12 +103,22 @@ fn an_unknown_warehouse_lists_the_known() {
 }
 
 #[test]
-fn a_warehouse_that_is_planned() {
-    insta::assert_snapshot!(above("[warehouse]\nkind = \"bigquery\"\nproject = \"p\""), @r#"
-    tidegate.toml:2:8: `kind` in [warehouse] is "bigquery", and this version has only the embedded one
+fn bigquery_without_a_project() {
+    insta::assert_snapshot!(above("[warehouse]\nkind = \"bigquery\""), @r#"
+    tidegate.toml:2:8: no `project` in [warehouse]: BigQuery must be told where the exports are
       | kind = "bigquery"
       |        ^^^^^^^^^^
-      fix: write `kind = "embedded"`
+      fix: add `project = "my-project"`, the id of the Firebase project, next to it
+    "#);
+}
+
+#[test]
+fn a_project_by_its_name() {
+    insta::assert_snapshot!(above("[warehouse]\nkind = \"bigquery\"\nproject = \"My project\""), @r#"
+    tidegate.toml:3:11: `project` in [warehouse] is "My project", which is no id of a project
+      | project = "My project"
+      |           ^^^^^^^^^^^^
+      fix: write the id, such as my-project, not the name or the number: `gcloud projects list` prints it
     "#);
 }
 

@@ -151,3 +151,32 @@ fn a_lag_that_makes_all_data_stale() {
     assert!(error.contains("`max_age_minutes` (90) must be above `lag_minutes` (90)"), "{error}");
     assert!(error.starts_with("tidegate.toml:2:15:"), "{error}");
 }
+
+#[test]
+fn an_amount_of_data_without_a_unit() {
+    insta::assert_snapshot!(above("[warehouse]\nmax_bytes_billed_per_run = \"20\""), @r#"
+    tidegate.toml:2:28: `max_bytes_billed_per_run` in [warehouse] is "20", which is no amount of data
+      | max_bytes_billed_per_run = "20"
+      |                            ^^^^
+      fix: write a whole number and its unit, B, KiB, MiB, GiB or TiB, such as "20 GiB"
+    "#);
+    insta::assert_snapshot!(above("[warehouse]\nmax_bytes_billed_per_run = 20"), @r#"
+    tidegate.toml:2:28: `max_bytes_billed_per_run` in [warehouse] is a whole number, and must be a text
+      | max_bytes_billed_per_run = 20
+      |                            ^^
+      fix: write `max_bytes_billed_per_run = "20 GiB"`
+    "#);
+}
+
+#[test]
+fn a_cap_under_which_nothing_can_run() {
+    insta::assert_snapshot!(
+        above("[warehouse]\nkind = \"bigquery\"\nproject = \"my-project\"\nmax_bytes_billed_per_run = \"1 MiB\""),
+        @r#"
+    tidegate.toml:4:28: `max_bytes_billed_per_run` in [warehouse] is below 10 MiB, the least that BigQuery bills a query for
+      | max_bytes_billed_per_run = "1 MiB"
+      |                            ^^^^^^^
+      fix: write `max_bytes_billed_per_run = "20 GiB"`; no query could be run
+    "#
+    );
+}

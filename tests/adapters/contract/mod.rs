@@ -20,6 +20,7 @@ use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, PhasedRele
 
 use self::description::Description;
 use self::schema::Problem;
+use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
@@ -232,6 +233,7 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(killed_under_a_warning().await);
     calls.extend(warned_anew().await);
     calls.extend(bigquery_surface::every_kind_of_call().await);
+    calls.extend(sandbox::every_kind_of_call().await);
     calls
 }
 
