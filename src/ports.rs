@@ -114,7 +114,7 @@ pub struct Marks {
 pub struct CrashReading {
     /// The crashes of each day from [`MetricRequest::crashes_from`] on.
     pub days: Vec<DayCrashes>,
-    /// The newest crash report of any version, at most the end of the window.
+    /// The newest crash report of any version, whatever the clock of its device.
     pub newest_crash_at: Option<Timestamp>,
     /// Tables that are not there.
     pub absent: Vec<AbsentTable>,

@@ -136,7 +136,13 @@ impl Loaded {
             return Ok(identity);
         }
         let (gcp, endpoints) = (&self.config.gcp, &self.config.endpoints);
-        let identity = Identity::new(gcp, endpoints, &environment::google(), client)?;
+        let identity = match &gcp.credentials {
+            Some(reference) => {
+                let key = environment::secret(reference, &self.directory)?;
+                Identity::from_key(&key, &reference.to_string(), endpoints)?
+            }
+            None => Identity::new(gcp, endpoints, &environment::google(), client)?,
+        };
         Ok(self.identity.get_or_init(|| identity))
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::app::{App, Target};
 use super::at::At;
 use super::error::Problem;
+use super::secret::SecretRef;
 use super::text::{ProjectId, ProviderName, ServiceAccountEmail};
 
 /// Who the program is at Google. Nothing set means the application default credentials.
@@ -19,6 +20,8 @@ pub struct Gcp {
     pub service_account: Option<String>,
     /// The project of the warehouse and of the state, and the one that pays, where nothing else is said.
     pub project: Option<String>,
+    /// The key of a service account, for who can't do without one.
+    pub credentials: Option<SecretRef>,
 }
 
 /// Who the program is at Google. For the whole program.
@@ -35,10 +38,20 @@ pub(super) struct RawGcp {
     /// The project of BigQuery and Firestore, and the one that pays, where their own sections name none.
     #[schemars(extend("examples" = ["my-project"]))]
     project: Option<At<ProjectId>>,
+    /// The key of a service account, by reference, where there is no provider. Left out, the application default credentials are used.
+    #[schemars(extend("examples" = ["file:tidegate-key.json"]))]
+    credentials: Option<At<SecretRef>>,
 }
 
 impl RawGcp {
     pub(super) fn check(&self) -> Result<Gcp, Problem> {
+        if let (Some(_), Some(key)) = (&self.workload_identity_provider, &self.credentials) {
+            return Err(Problem::new(
+                key.span(),
+                "[gcp] names a provider and a key: the program can be only one of them",
+                "leave `credentials` out; a provider needs no key",
+            ));
+        }
         if let (None, Some(account)) = (&self.workload_identity_provider, &self.service_account) {
             return Err(Problem::new(
                 account.span(),
@@ -50,6 +63,7 @@ impl RawGcp {
             workload_identity_provider: self.workload_identity_provider.as_ref().map(|at| at.get().to_text()),
             service_account: self.service_account.as_ref().map(|at| at.get().to_text()),
             project: self.project.as_ref().map(|at| at.get().to_text()),
+            credentials: self.credentials.as_ref().map(|at| at.get().clone()),
         })
     }
 

@@ -190,18 +190,19 @@ impl RawConfig {
         }
         self.refuse_duplicates()?;
         let apps = self.app.iter().map(|app| app.get().check(&app.span(), self.defaults()));
-        let gcp = self.gcp.clone().unwrap_or_default();
+        let raw_gcp = self.gcp.clone().unwrap_or_default();
+        let gcp = raw_gcp.check()?;
         let mut config = Config {
-            warehouse: self.warehouse.clone().unwrap_or_default().check()?,
+            warehouse: self.warehouse.clone().unwrap_or_default().check(gcp.project.as_deref())?,
             state: self.state.clone().unwrap_or_default().check(),
-            gcp: gcp.check()?,
+            gcp,
             endpoints: self.endpoints.clone().unwrap_or_default().check(),
             apps: apps.collect::<Result<_, _>>()?,
             fingerprint: String::new(),
         };
         config.fingerprint = fingerprint(&config);
         self.refuse_shared_targets(&config.apps)?;
-        gcp.refuse_play_without_account(&config.apps)?;
+        raw_gcp.refuse_play_without_account(&config.apps)?;
         Ok(config)
     }
 

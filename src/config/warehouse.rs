@@ -57,7 +57,7 @@ pub(super) struct RawWarehouse {
     /// The file of the embedded warehouse, relative to the configuration file's directory. Default: warehouse.sqlite.
     #[schemars(extend("default" = DEFAULT_PATH))]
     path: Option<At<FileName>>,
-    /// The project that the exports are in, for bigquery.
+    /// The project that the exports are in, for bigquery. Left out, that of [gcp].
     #[schemars(extend("examples" = ["my-project"]))]
     project: Option<At<ProjectId>>,
     /// The project that queries are run in and billed to, for bigquery. Left out, the project of the exports.
@@ -87,20 +87,21 @@ enum Kind {
 }
 
 impl RawWarehouse {
-    pub(super) fn check(&self) -> Result<Warehouse, Problem> {
+    pub(super) fn check(&self, of_gcp: Option<&str>) -> Result<Warehouse, Problem> {
         match self.kind.as_ref().map_or(Kind::Embedded, |kind| *kind.get()) {
             Kind::Embedded => Ok(Warehouse::Embedded {
                 path: PathBuf::from(
                     self.path.as_ref().map_or_else(|| DEFAULT_PATH.to_owned(), |path| path.get().to_text()),
                 ),
             }),
-            Kind::BigQuery => self.bigquery(),
+            Kind::BigQuery => self.bigquery(of_gcp),
         }
     }
 
-    fn bigquery(&self) -> Result<Warehouse, Problem> {
+    fn bigquery(&self, of_gcp: Option<&str>) -> Result<Warehouse, Problem> {
         let text = |given: &Option<At<ProjectId>>| given.as_ref().map(|id| id.get().to_text());
-        let project = text(&self.project).ok_or_else(|| self.without_project())?;
+        let project = text(&self.project).or_else(|| of_gcp.map(str::to_owned));
+        let project = project.ok_or_else(|| self.without_project())?;
         Ok(Warehouse::BigQuery {
             billing_project: text(&self.billing_project).unwrap_or_else(|| project.clone()),
             project,
@@ -114,7 +115,7 @@ impl RawWarehouse {
         Problem::new(
             self.kind.as_ref().map_or(0..0, At::span),
             "no `project` in [warehouse]: BigQuery must be told where the exports are",
-            "add `project = \"my-project\"`, the id of the Firebase project, next to it",
+            "add `project = \"my-project\"`, the id of the Firebase project, next to it, or in [gcp]",
         )
     }
 

@@ -4,7 +4,7 @@
 //! sandbox. Here is only what a week outside the program does: users, stores' days, and two approvals on Monday.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::ports::Clock;
 use crate::queries::Table;
 use crate::sandbox::{
-    AppVersionState, AscAppSeed, AscVersionSeed, ChannelSeed, PhasedReleaseSeed, PhasedReleaseState,
-    PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed,
+    AppVersionState, AscAppSeed, AscVersionSeed, ChannelSeed, DatasetSeed, PhasedReleaseSeed,
+    PhasedReleaseState, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed,
 };
 use crate::world::{Acting, World, load};
 
@@ -66,8 +66,58 @@ impl Clock for WeekClock {
 pub struct Setting {
     /// The same seed gives the same events.
     pub seed: u64,
+    /// Where events and memories are kept.
+    pub pair: Pair,
     /// What the configuration says besides: whole sections, put at its end.
     pub more: String,
+}
+
+/// The project of the sandbox's BigQuery.
+const PROJECT: &str = "tidegate-sandbox";
+
+/// Where events and memories are kept.
+#[derive(Debug, Clone, Default)]
+pub enum Pair {
+    /// Two files.
+    #[default]
+    Embedded,
+    /// The sandbox's BigQuery over the same events, and a Firestore emulator that is running: its address, and a project
+    /// that nothing else uses.
+    Google {
+        /// As `http://127.0.0.1:8080`.
+        emulator: String,
+        /// The project of the state.
+        project: String,
+    },
+}
+
+impl Pair {
+    fn sections(&self, sandbox: &Sandbox) -> String {
+        match self {
+            Self::Embedded => "[warehouse]\nkind = \"embedded\"\npath = \"warehouse.sqlite\"\n\n[state]\n\
+                               kind = \"sqlite\"\npath = \"state.sqlite\"\n"
+                .to_owned(),
+            Self::Google { project, .. } => format!(
+                "[warehouse]\nkind = \"bigquery\"\nproject = \"{PROJECT}\"\nmax_bytes_billed_per_run = \"100 TiB\"\n\n\
+                 [state]\nkind = \"firestore\"\nproject = \"{project}\"\n\n[gcp]\ncredentials = \"{}\"\n",
+                key_file(&sandbox.credentials.play_service_account_path)
+            ),
+        }
+    }
+
+    fn endpoints(&self, sandbox: &Sandbox) -> String {
+        match self {
+            Self::Embedded => String::new(),
+            Self::Google { emulator, .. } => {
+                format!("bigquery = \"{}\"\nfirestore = \"{emulator}\"\n", sandbox.endpoints.bigquery)
+            }
+        }
+    }
+}
+
+/// A key of the sandbox, as the configuration names it.
+fn key_file(path: &Path) -> String {
+    format!("file:keys/{}", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// One look at one app.
@@ -88,6 +138,8 @@ pub struct Week {
     pub world: World,
     /// The zone of the schedule.
     pub zone: TimeZone,
+    pair: Pair,
+    config: PathBuf,
     warehouse: Embedded,
     clock: WeekClock,
     sources: Vec<(App, EventSource)>,
@@ -114,9 +166,10 @@ impl Week {
             MONDAY.at(hour, 0, 0, 0).to_zoned(zone.clone()).map(|at| at.timestamp()).map_err(Ended::failed)
         };
         let (start, approved_at) = (instant(0)?, instant(APPROVED_AT_HOUR)?);
+        let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
         let options = SandboxOptions {
             ports: Ports::default(),
-            seed: stores(start),
+            seed: Seed { bigquery: datasets(folder), ..stores(start) },
             credentials_dir: folder.join("keys"),
         };
         let sandbox = Sandbox::start(options).await.map_err(Ended::failed)?;
@@ -124,9 +177,8 @@ impl Week {
         let config = folder.join("tidegate.toml");
         let write = |path: &Path, text: String| std::fs::write(path, text).map_err(Ended::failed);
         write(&folder.join("keys/slack-token"), sandbox.credentials.slack_token.clone())?;
-        write(&config, configuration(&sandbox) + &setting.more)?;
-        let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
-        let world = load(Some(&config))?.world(&[], Acting::Live, clock::steady() + LONGEST).await?;
+        write(&config, configuration(&sandbox, &setting.pair) + &setting.more)?;
+        let world = world(&config).await?;
         let sources = App::ALL
             .into_iter()
             .map(|app| (app, EventSource::new(app.scenario, app.platform, seed, approved_at, zone.clone())))
@@ -137,6 +189,8 @@ impl Week {
             sandbox,
             world,
             zone,
+            pair: setting.pair.clone(),
+            config,
             warehouse,
             clock,
             sources,
@@ -158,6 +212,10 @@ impl Week {
     /// Where a run could not use its state; what fails for one app is in its report.
     pub async fn look(&mut self, now: Timestamp) -> Result<Vec<Look>, Ended> {
         self.pass(now).await?;
+        if let Pair::Google { .. } = self.pair {
+            // What is known of tables holds for one run.
+            self.world = world(&self.config).await?;
+        }
         let monitor = ReleaseMonitor {
             state: self.world.state.as_ref(),
             clock: &self.clock,
@@ -234,6 +292,10 @@ impl Week {
     }
 }
 
+async fn world(config: &Path) -> Result<World, Ended> {
+    load(Some(config))?.world(&[], Acting::Live, clock::steady() + LONGEST).await
+}
+
 /// What the store offers, as the monitor saw it last.
 async fn exposure(world: &World, index: usize, app: App) -> Result<Exposure, Ended> {
     let Some(of_app) = world.apps.get(index) else {
@@ -274,6 +336,13 @@ fn stores(start: Timestamp) -> Seed {
     Seed { play, asc, slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")], ..Seed::default() }
 }
 
+/// The datasets of the exports, in BigQuery's shape, over the file that the events arrive in.
+fn datasets(folder: &Path) -> Vec<DatasetSeed> {
+    let file = folder.join("warehouse.sqlite");
+    let of = |name| DatasetSeed::new(PROJECT, name, &file).located("EU");
+    ["firebase_crashlytics", "firebase_sessions"].map(of).into()
+}
+
 fn live_version(version: &str, build: &str, start: Timestamp, state: PhasedReleaseState) -> AscVersionSeed {
     AscVersionSeed {
         build: Some(build.to_owned()),
@@ -284,19 +353,12 @@ fn live_version(version: &str, build: &str, start: Timestamp, state: PhasedRelea
 }
 
 /// The configuration of the demo, as a team would write it.
-fn configuration(sandbox: &Sandbox) -> String {
+fn configuration(sandbox: &Sandbox, pair: &Pair) -> String {
     let (endpoints, credentials) = (&sandbox.endpoints, &sandbox.credentials);
-    let file = |path: &Path| format!("file:keys/{}", path.file_name().unwrap_or_default().to_string_lossy());
+    let (file, sections, more_endpoints) = (key_file, pair.sections(sandbox), pair.endpoints(sandbox));
     let mut text = format!(
         r#"# The demo: six apps, one good, one bad and one doubtful release on each platform.
-[warehouse]
-kind = "embedded"
-path = "warehouse.sqlite"
-
-[state]
-kind = "sqlite"
-path = "state.sqlite"
-
+{sections}
 [schedule]
 time_zone = "{ZONE}"
 
@@ -316,7 +378,7 @@ private_key = "{private_key}"
 google_play = "{}"
 app_store_connect = "{}"
 slack = "{}"
-"#,
+{more_endpoints}"#,
         endpoints.google_play,
         endpoints.app_store_connect,
         endpoints.slack,

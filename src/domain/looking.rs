@@ -92,8 +92,12 @@ pub struct Mark {
 pub struct CrashCheck {
     /// The mark of the tables.
     pub mark: String,
+    /// Reports were counted from here on.
+    pub from: Timestamp,
     /// What they gave.
     pub spared: Spared,
+    /// The newest report of any version, whatever the clock of its device.
+    pub newest_at: Option<Timestamp>,
 }
 
 impl Looked {
@@ -113,10 +117,10 @@ impl Looked {
         }
     }
 
-    /// The crashes that were counted while the tables bore this mark.
+    /// The crashes that were counted from the same instant while the tables bore this mark.
     #[must_use]
-    pub fn same_crashes(&self, mark: Option<&str>) -> Option<Spared> {
-        self.crashes.as_ref().filter(|check| Some(check.mark.as_str()) == mark).map(|check| check.spared)
+    pub fn same_crashes(&self, mark: Option<&str>, from: Timestamp) -> Option<&CrashCheck> {
+        self.crashes.as_ref().filter(|check| Some(check.mark.as_str()) == mark && check.from == from)
     }
 }
 

@@ -485,6 +485,7 @@ fn federated(town: &Town, account: Option<&str>) -> Identity {
         workload_identity_provider: Some(google.workload_identity_provider.clone()),
         service_account: account.map(str::to_owned),
         project: None,
+        credentials: None,
     };
     let variables = GoogleVariables {
         oidc_request_url: Some(format!("{}{}", town.sandbox.endpoints.google, google.oidc_request_path)),

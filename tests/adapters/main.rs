@@ -19,6 +19,7 @@ mod identity;
 mod import;
 mod killed;
 mod monitor;
+mod pairs;
 mod sparing;
 mod state_conformance;
 mod support;

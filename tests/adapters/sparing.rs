@@ -44,7 +44,8 @@ impl Tally {
 
 async fn in_step(seed: u64) -> Tally {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let every_run = Setting { seed, more: "\n[data]\nread_sessions = \"every-run\"\n".to_owned() };
+    let every_run =
+        Setting { seed, more: "\n[data]\nread_sessions = \"every-run\"\n".to_owned(), ..Setting::default() };
     let mut reading = Week::set_up(one.path(), &every_run).await.unwrap();
     let mut sparing = Week::set_up(other.path(), &Setting { seed, ..Setting::default() }).await.unwrap();
     let mut tally = Tally::default();

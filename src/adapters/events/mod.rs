@@ -253,9 +253,7 @@ impl<W: Warehouse + Clone + 'static> MetricSource for Events<W> {
         let to = request.window.to.checked_add(AHEAD).unwrap_or(request.window.to);
         let rows = self.crash_rows(request, &tables.tables, to, &mut queries).await?;
         let window = Window::new(request.crashes_from, to);
-        // The newest report may carry a clock that runs ahead; nothing is newer than the reading itself.
-        let newest_crash_at =
-            newest(rows.iter().map(|row| row.newest_us)).map(|at| at.min(request.window.to));
+        let newest_crash_at = newest(rows.iter().map(|row| row.newest_us));
         let days = crashes_per_day(window, rows.iter().filter(|row| self.counts(request, *row)));
         Ok(CrashReading { days, newest_crash_at, absent, queries })
     }

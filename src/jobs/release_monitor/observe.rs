@@ -262,21 +262,30 @@ impl<'w> Look<'w> {
 
     /// Counts the crashes alone. Where even all of them change nothing, the sessions stay unread.
     async fn check_crashes(&mut self, mark: Option<&str>) -> Result<(), PortError> {
-        let crashed = match self.state.looked.same_crashes(mark) {
-            Some(crashed) => crashed,
+        let request = self.request(Need::Everything);
+        let known = self.state.looked.same_crashes(mark, request.crashes_from);
+        let (crashed, newest_at) = match known {
+            Some(check) => (check.spared, check.newest_at),
             None => {
-                let reading = self.world.metrics.crashes(&self.request(Need::Everything)).await?;
+                let reading = self.world.metrics.crashes(&request).await?;
                 if !reading.absent.is_empty() {
                     return self.read(Need::Everything).await;
                 }
-                let crashed = self.at_most(&reading);
-                self.state.newest_crash_at = self.state.newest_crash_at.max(reading.newest_crash_at);
+                let (spared, newest_at) = (self.at_most(&reading), reading.newest_crash_at);
+                let check = |mark: &str| CrashCheck {
+                    mark: mark.to_owned(),
+                    from: request.crashes_from,
+                    spared,
+                    newest_at,
+                };
+                self.state.looked.crashes = mark.map(check);
                 self.queries.extend(reading.queries);
-                self.state.looked.crashes =
-                    mark.map(|mark| CrashCheck { mark: mark.to_owned(), spared: crashed });
-                crashed
+                (spared, newest_at)
             }
         };
+        // A device's clock may run ahead; nothing is newer than the look itself.
+        let newest_at = newest_at.map(|at| at.min(request.window.to));
+        self.state.newest_crash_at = self.state.newest_crash_at.max(newest_at);
         self.spared = Some(crashed);
         let need = looking::need_at_worst(&self.facts(), crashed, &self.world.policy, self.now);
         self.unless_decided(need).await
