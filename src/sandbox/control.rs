@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `/state` | GET | all models |
 //! | `/now` | GET, POST | `{"now": RFC 3339}`; null goes back to the wall clock |
+//! | `/latency` | PUT | `{"milliseconds"}` that every answer takes |
 //! | `/faults` | GET, POST, DELETE | one fault or a list |
 //! | `/requests` | GET, DELETE | `{"total", "requests"}` |
 //! | `/play/apps` | POST | an app |
@@ -25,6 +26,8 @@
 //! | `/bigquery/jobs` | PUT | polls while running, rows of a page, failures to come |
 //! | `/google/secrets` | POST | a secret |
 //! | `/google/token-lifetime` | PUT | `{"seconds"}` of tokens from now on; null goes back to an hour |
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -119,6 +122,12 @@ struct StateBody<T> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct LatencyBody {
+    milliseconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BudgetBody {
     requests_per_hour: Option<usize>,
 }
@@ -151,6 +160,9 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("GET", ["state"]) => return Ok(model.state()),
         ("GET", ["now"]) => return Ok(json!({"now": model.now().to_string()})),
         ("POST", ["now"]) => model.set_now(body::<NowBody>(call)?.now),
+        ("PUT", ["latency"]) => {
+            model.set_latency(Duration::from_millis(body::<LatencyBody>(call)?.milliseconds));
+        }
         ("GET", ["faults"]) => return Ok(json!({"faults": model.faults()})),
         ("POST", ["faults"]) => add_faults(model, call)?,
         ("DELETE", ["faults"]) => model.clear_faults(),

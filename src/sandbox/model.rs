@@ -2,6 +2,7 @@
 //! everything, so each request and each change is one step. The control surface calls the same methods.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ struct World {
     google: GoogleModel,
     faults: FaultQueue,
     log: RequestLog,
+    latency: Duration,
 }
 
 impl Model {
@@ -55,6 +57,7 @@ impl Model {
             google,
             faults: FaultQueue::default(),
             log: RequestLog::default(),
+            latency: Duration::ZERO,
         })))
     }
 
@@ -79,6 +82,16 @@ impl Model {
     /// Sets the instant that the models go by; `None` goes back to the wall clock. Token lifetimes stay real.
     pub fn set_now(&self, now: Option<Timestamp>) {
         self.world().clock.set(now);
+    }
+
+    /// How long every answer takes, for measuring; nothing at first.
+    pub fn latency(&self) -> Duration {
+        self.world().latency
+    }
+
+    /// Lets every answer of every service take so long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.world().latency = latency;
     }
 
     /// Adds a fault to the end of the script.

@@ -66,6 +66,9 @@ async fn answer(
         return render(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE.as_u16()));
     };
     let service = server.service;
+    if service != Service::Control {
+        tokio::time::sleep(server.model.latency()).await;
+    }
     if service == Service::Control {
         return render(super::control::answer(&server.model, &call));
     }

@@ -17,6 +17,14 @@ pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+/// The looks of a week up to Tuesday noon, when everything has been decided; all of them where `TIDEGATE_WHOLE_WEEK` is
+/// set, which takes minutes.
+pub fn some(looks: Vec<Timestamp>) -> Vec<Timestamp> {
+    let whole = tidegate::adapters::environment::variable("TIDEGATE_WHOLE_WEEK").is_some();
+    let noon = at("2026-11-17T12:00:00Z");
+    looks.into_iter().filter(|look| whole || *look < noon).collect()
+}
+
 /// A warehouse in a folder of its own.
 pub struct Fixture {
     pub folder: TempDir,
