@@ -16,7 +16,7 @@ pub enum Exit {
     /// The lease ended or was taken over while the run was active. A lease that another run holds from the start is no
     /// failure: [`Exit::Success`], and nothing was done.
     LostLease = 4,
-    /// Data is missing or stale (only with `--fail-on`).
+    /// Data is missing or stale (only with `--fail-on`), or the export of crashes has stopped (always).
     Data = 5,
     /// A warning (only with `--fail-on`).
     Warn = 10,

@@ -182,7 +182,8 @@ fn append(variable: &str, text: &str) {
     }
 }
 
-/// Failures come first, so that a lost lease can't hide them. An app that another run works on is no failure.
+/// Failures come first, so that a lost lease can't hide them. An app that another run works on is no failure. A stopped
+/// export of crashes is told without being asked for: nothing else would show it.
 fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
     let is_busy = |report: &&AppReport| matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost);
     let left: Vec<&AppReport> = reports.iter().filter(|report| !is_busy(report)).collect();
@@ -196,7 +197,11 @@ fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
         return Exit::LostLease;
     }
     let worst_first = [FailOn::Halt, FailOn::Warn, FailOn::InsufficientData, FailOn::StaleData, FailOn::Hold];
-    let asked = worst_first.into_iter().filter(|asked| fail_on.contains(asked));
+    let is_asked = |asked: &FailOn| match asked {
+        FailOn::StaleData if reports.iter().any(AppReport::is_data_alarm) => true,
+        asked => fail_on.contains(asked),
+    };
+    let asked = worst_first.into_iter().filter(is_asked);
     asked.into_iter().find_map(|asked| asked_for(asked, reports)).unwrap_or(Exit::Success)
 }
 

@@ -15,6 +15,8 @@ use super::verdict::Reason;
 
 /// A sketch that grows can estimate fewer people than a smaller one did, by chance: a sixteenth is four standard errors.
 const SKETCH_SLACK: u64 = 16;
+/// A crash ends its session, so more reports a session than this are no crashes of the sessions that were counted.
+const MOST_REPORTS_PER_SESSION: u64 = 50;
 
 /// The counts of one day, as the judge sees them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,6 +191,14 @@ impl Facts {
         rollout_day(self.cycle_start, now, &policy.zone)
     }
 
+    /// Whether the counts can't be true: more crashed sessions than sessions, or far more reports than those can bring.
+    #[must_use]
+    pub fn are_absurd(&self) -> bool {
+        let counts = self.fresh();
+        let reports = self.fatal_events.saturating_add(self.foreground_anr_events);
+        counts.sample().is_err() || reports > counts.sessions.saturating_mul(MOST_REPORTS_PER_SESSION)
+    }
+
     /// Whether no table of the denominator is there: no rate may be formed.
     #[must_use]
     pub fn lacks_sessions(&self) -> bool {
@@ -222,6 +232,7 @@ impl Facts {
             (self.lacks_sessions(), Reason::SessionsTableMissing),
             (self.lacks(Side::Crashes, Extent::Whole), Reason::CrashTableMissing),
             (self.lacks(Side::Sessions, Extent::Part), Reason::SessionsTableGone),
+            (self.are_absurd(), Reason::MoreCrashesThanSessions),
             (self.fresh().sessions == 0, Reason::NoSessions),
             (!self.data.missing_days.is_empty(), Reason::DaysMissing),
             (self.data.revised, Reason::CountsRevised),

@@ -108,7 +108,8 @@ pub fn judge(facts: &Facts, policy: &Policy, now: Timestamp) -> Judgement {
 fn outcome(rule: &rules::Rule, facts: &Facts, policy: &Policy, now: Timestamp) -> RuleOutcome {
     let mode = (rule.mode)(policy);
     let ruling = (rule.judge)(facts, policy, now);
-    let effective = effective(ruling.verdict, mode);
+    // Of counts that can't be true, no rule says anything.
+    let effective = if facts.are_absurd() { Verdict::Inconclusive } else { effective(ruling.verdict, mode) };
     RuleOutcome { rule: rule.id.to_owned(), mode, ruling, effective }
 }
 
@@ -129,7 +130,7 @@ fn decide(
     policy: &Policy,
     now: Timestamp,
 ) -> (Decision, Reason, Option<String>) {
-    if facts.fresh().sample().is_err() {
+    if facts.are_absurd() {
         return (Decision::Error, Reason::MoreCrashesThanSessions, None);
     }
     if facts.lacks_sessions() {

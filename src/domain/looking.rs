@@ -56,7 +56,14 @@ fn speaks(mode: Mode, rule: &str, ruling: &super::verdict::Ruling) -> bool {
     let reason = ruling.evidence.reason;
     match rule {
         fast_track::ID => {
-            let settled = [Reason::NothingRollingOut, Reason::AlreadyChecked, Reason::BeforeDayTwo];
+            // The last: whether crashes arrive is not seen in the sessions.
+            let settled = [
+                Reason::NothingRollingOut,
+                Reason::AlreadyChecked,
+                Reason::BeforeDayTwo,
+                Reason::CrashesLag,
+                Reason::CrashExportSilent,
+            ];
             mode == Mode::Enforce && !settled.contains(&reason)
         }
         // Anything but enough sessions and no breach may turn with more sessions.

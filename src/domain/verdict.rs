@@ -97,7 +97,7 @@ reasons! {
     SessionsStale = "sessions-stale",
     /// No crash report of any version for so long that the export has probably stopped.
     CrashExportSilent = "crash-export-silent",
-    /// No crash report of any version is as new as the mature counts: late crashes may be missing.
+    /// The newest crash report of any version is much older than the newest session: late crashes may be missing.
     CrashesLag = "crashes-lag",
     /// It is not yet day two, or 24 hours have not passed.
     BeforeDayTwo = "before-day-two",

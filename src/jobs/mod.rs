@@ -125,6 +125,12 @@ impl AppReport {
         }
     }
 
+    /// Whether the data itself has to be looked at by a person at once: an export that stopped looks like perfect health.
+    #[must_use]
+    pub fn is_data_alarm(&self) -> bool {
+        self.decision == Decision::StaleData && self.reason == Reason::CrashExportSilent
+    }
+
     /// The report of an app of which a service could not be asked.
     #[must_use]
     pub fn unasked(world: &AppWorld, error: &PortError) -> Self {

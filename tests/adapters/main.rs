@@ -5,7 +5,9 @@
 
 mod action;
 mod bigquery;
+mod bigquery_faults;
 mod bigquery_surface;
+mod bigquery_thrift;
 mod contract;
 mod demo;
 mod emulator;

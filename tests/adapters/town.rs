@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate::sandbox::{
-    AscAppSeed, ChannelSeed, Fault, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
+    AscAppSeed, ChannelSeed, DatasetSeed, Fault, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
 };
 
 use crate::emulator::Emulator;
@@ -16,6 +16,11 @@ use crate::support::{CRASHES, Fixture, SESSIONS, at, crash, session, with};
 /// Every run is asked about this instant: a Wednesday noon, two days after the release.
 pub const NOW: &str = "2026-11-18T12:00:00Z";
 pub const CHANNEL: &str = "C0RELEASES";
+/// The project of the exports where a town reads them from BigQuery, and the place of its datasets.
+pub const PROJECT: &str = "my-project";
+pub const LOCATION: &str = "EU";
+const DATASETS: [&str; 5] =
+    ["firebase_crashlytics", "firebase_sessions", "ios_crashlytics", "ios_sessions", "analytics_1"];
 const PACKAGE: &str = "com.example.app";
 
 /// What the events say of version 2.0, build 200.
@@ -42,28 +47,46 @@ enum Memory {
     Firestore { project: String, address: String },
 }
 
+/// How the program of a town reads the events.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// From the file itself.
+    Embedded,
+    /// Through the sandbox's BigQuery, which serves the same file.
+    BigQuery,
+}
+
 pub struct Town {
     pub fixture: Fixture,
     pub sandbox: Sandbox,
     apps: Apps,
     memory: Memory,
+    reading: Reading,
 }
 
 impl Town {
     pub async fn new(apps: Apps, events: Events) -> Self {
-        Self::with(apps, events, Memory::File).await
+        Self::with(apps, events, Memory::File, Reading::Embedded).await
+    }
+
+    /// A town whose events are read from BigQuery.
+    pub async fn on_bigquery(apps: Apps, events: Events) -> Self {
+        Self::with(apps, events, Memory::File, Reading::BigQuery).await
     }
 
     /// A town that remembers in a Firestore database, reached at `address`.
     pub async fn on_firestore(apps: Apps, events: Events, emulator: &Emulator, address: &str) -> Self {
         let memory = Memory::Firestore { project: emulator.project.clone(), address: address.to_owned() };
-        Self::with(apps, events, memory).await
+        Self::with(apps, events, memory, Reading::Embedded).await
     }
 
-    async fn with(apps: Apps, events: Events, memory: Memory) -> Self {
+    async fn with(apps: Apps, events: Events, memory: Memory, reading: Reading) -> Self {
         let fixture = Fixture::new();
         fill(&fixture, events, apps);
+        let file = fixture.folder.path().join("warehouse.sqlite");
+        let datasets = DATASETS.map(|name| DatasetSeed::new(PROJECT, name, &file).located(LOCATION));
         let seed = Seed {
+            bigquery: datasets.into(),
             play: vec![PlayAppSeed::new(PACKAGE).with_track("production", play_releases())],
             asc: vec![AscAppSeed::phased(PACKAGE, "2.0", "200", at("2026-11-16T08:00:00Z"))],
             slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")],
@@ -73,7 +96,7 @@ impl Town {
         let sandbox =
             Sandbox::start(SandboxOptions { ports: Ports::default(), seed, credentials_dir }).await.unwrap();
         sandbox.model().set_now(Some(at(NOW)));
-        let town = Self { fixture, sandbox, apps, memory };
+        let town = Self { fixture, sandbox, apps, memory, reading };
         std::fs::write(town.path("tidegate.toml"), town.configuration()).unwrap();
         town
     }
@@ -95,13 +118,22 @@ impl Town {
                 format!("firestore = \"{address}\"\n"),
             ),
         };
+        let (warehouse, bigquery) = match self.reading {
+            Reading::Embedded => {
+                ("kind = \"embedded\"\npath = \"warehouse.sqlite\"".to_owned(), String::new())
+            }
+            Reading::BigQuery => (
+                format!("kind = \"bigquery\"\nproject = \"{PROJECT}\""),
+                format!("bigquery = \"{}\"\n", endpoints.bigquery),
+            ),
+        };
         format!(
-            "[warehouse]\nkind = \"embedded\"\npath = \"warehouse.sqlite\"\n\
+            "[warehouse]\n{warehouse}\n\
              [state]\n{state}\n\
              [slack]\nchannel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"\n\
              [google_play]\ncredentials = \"file:{}\"\n\
              [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
-             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n{endpoint}\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n{endpoint}{bigquery}\
              [[app]]\n{app}\n",
             credentials.play_service_account_path.display(),
             credentials.asc_key_id,
@@ -113,11 +145,20 @@ impl Town {
         )
     }
 
+    /// Adds to the configuration. What is no section of its own belongs to the app.
+    pub fn configure(&self, more: &str) {
+        std::fs::write(self.path("tidegate.toml"), self.configuration() + more).unwrap();
+    }
+
     /// The real binary in the folder of this town, with an environment of its own.
     pub fn tidegate(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(args).current_dir(self.fixture.folder.path()).env_clear();
         command.env("SLACK_TOKEN", &self.sandbox.credentials.slack_token).env("PATH", "/usr/bin:/bin");
+        if self.reading == Reading::BigQuery {
+            let key = &self.sandbox.credentials.play_service_account_path;
+            command.env("GOOGLE_APPLICATION_CREDENTIALS", key);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

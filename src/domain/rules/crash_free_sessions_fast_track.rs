@@ -66,14 +66,14 @@ fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
     if early {
         return Some(Reason::BeforeDayTwo);
     }
-    facts.data_problem(policy, now).or_else(|| crashes_lag(facts, policy, now))
+    facts.data_problem(policy, now).or_else(|| crashes_lag(facts, policy))
 }
 
-/// The mature counts end some hours ago; a crash export that ends before that would make them look too good.
-fn crashes_lag(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
+/// Crashes that arrive later than sessions would make the counts look too good, so there has to be a report of about the
+/// time of the newest session.
+fn crashes_lag(facts: &Facts, policy: &Policy) -> Option<Reason> {
     let newest = facts.data.newest_crash_at.unwrap_or(facts.cycle_start);
-    let longest = policy.data.maturity.max(policy.data.max_age);
-    (now.duration_since(newest) > longest).then_some(Reason::CrashesLag)
+    (facts.data.through.duration_since(newest) > policy.data.max_age).then_some(Reason::CrashesLag)
 }
 
 fn check(facts: &Facts, policy: &Policy) -> (Verdict, Reason) {

@@ -139,16 +139,25 @@ impl ReleaseMonitor<'_> {
         let memory = self.state.memory();
         let known = memory.app(&world.id).await?;
         let mut reports = Vec::new();
+        let mut looked = Looked::AtAll;
         for release in rolling_out(releases) {
             if known.releases.iter().any(|state| state.id.key == release.key && state.waits_for_a_halt()) {
                 continue; // The halt could not be made yet, and is reported as such.
             }
             match judge(world, memory, &known, releases, release, now).await? {
-                Ok(judged) => reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?),
-                Err(unjudged) => reports.push(unjudged_report(world, release, &unjudged)),
+                Ok(judged) => {
+                    if !judged.is_kept() {
+                        looked = Looked::NotAtAll;
+                    }
+                    reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?);
+                }
+                Err(unjudged) => {
+                    looked = Looked::NotAtAll;
+                    reports.push(unjudged_report(world, release, &unjudged));
+                }
             }
         }
-        self.remember_the_others(lease, world, &known, releases, now).await?;
+        self.remember_the_others(lease, world, &known, releases, looked, now).await?;
         Ok(reports)
     }
 
@@ -160,11 +169,12 @@ impl ReleaseMonitor<'_> {
         judged: Judged,
         known: &[Message],
     ) -> Result<AppReport, StateError> {
-        let Judged { record, state, provisional, writes } = judged;
+        let is_kept = judged.is_kept();
+        let Judged { record, state, provisional: _, writes } = judged;
         let about = about(&state, known);
         let messages = outbox::messages(&record, &state, &about);
         let mut writes = writes;
-        if provisional == Provisional::No || state.open_intent().is_some() {
+        if is_kept {
             writes.push(Write::Release(Box::new(state.clone())));
         }
         writes.push(Write::Decision(Box::new(record.clone())));
@@ -179,13 +189,15 @@ impl ReleaseMonitor<'_> {
         Ok(report)
     }
 
-    /// Remembers how releases stand that are not judged: what a person halts or resumes is seen by this.
+    /// Remembers how releases stand that are not judged: what a person halts or resumes is seen by this. While a release
+    /// could not be looked at, they are not noted as looked at either: its start is looked for from then on.
     async fn remember_the_others(
         &self,
         lease: &Lease,
         world: &AppWorld,
         known: &AppState,
         releases: &[Release],
+        looked: Looked,
         now: Timestamp,
     ) -> Result<(), StateError> {
         let others = releases.iter().filter(|release| release.status != RolloutStatus::RollingOut);
@@ -193,9 +205,14 @@ impl ReleaseMonitor<'_> {
             .filter_map(|release| {
                 let id = observe::release_id(world, release);
                 let before = known.releases.iter().find(|state| state.id == id);
-                let after = match before {
-                    Some(state) => rollout::seen(state.clone(), release, now),
-                    None => ReleaseState::first_seen(id, release, now, now),
+                let after = match (before, looked) {
+                    (Some(state), Looked::AtAll) => rollout::seen(state.clone(), release, now),
+                    (Some(state), Looked::NotAtAll) => ReleaseState {
+                        looked_at: state.looked_at,
+                        ..rollout::seen(state.clone(), release, now)
+                    },
+                    (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
+                    (None, Looked::NotAtAll) => return None,
                 };
                 (before != Some(&after)).then(|| Write::Release(Box::new(after)))
             })
@@ -204,12 +221,26 @@ impl ReleaseMonitor<'_> {
     }
 }
 
+/// Whether every release that is rolling out could be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    AtAll,
+    NotAtAll,
+}
+
 /// A decision, and what has to be written down with it.
 struct Judged {
     record: Record,
     state: ReleaseState,
     provisional: Provisional,
     writes: Vec<Write>,
+}
+
+impl Judged {
+    /// Whether its state is remembered. A guess at its start is, where something is to be done to it.
+    fn is_kept(&self) -> bool {
+        self.provisional == Provisional::No || self.state.open_intent().is_some()
+    }
 }
 
 /// Observes one release and judges it. Reads only.

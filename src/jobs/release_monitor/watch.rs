@@ -36,6 +36,10 @@ pub async fn keep(
     reports: &[AppReport],
     now: Timestamp,
 ) -> Result<(), StateError> {
+    // A run that rested found out nothing: trouble that was there goes on, and is not told anew.
+    if reports.iter().all(|report| report.reason == Reason::BudgetRests) {
+        return Ok(());
+    }
     let (watch, alarm) = before.after(&news(reports, now), world.alarm_after_runs, now);
     if watch == *before {
         return Ok(());
