@@ -130,7 +130,7 @@ fn run(folder: &Path, token: &str) -> (Duration, String) {
     let last = errors.lines().last().unwrap_or_default().to_owned();
     let results: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
-    let undecided = results["results"].as_array().unwrap().iter().find(|app| app["decision"] != "continue");
+    let undecided = results["results"].as_array().unwrap().iter().find(|app| app["decision_id"].is_null());
     assert_eq!(undecided, None, "{errors}");
     (took, last)
 }
