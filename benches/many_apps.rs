@@ -36,7 +36,10 @@ fn package(app: usize) -> String {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(fields) => fields,
+        other => panic!("{other} is no object"),
+    }
 }
 
 /// Sessions over two days, one crash, and a report that shows the export alive.
