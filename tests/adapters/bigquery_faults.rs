@@ -3,9 +3,10 @@
 //!
 //! Most towns have a release that would be fast-tracked, so that "nothing permissive" has something to refuse.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate::adapters::clock::steady;
 use tidegate::sandbox::{
     Access, CannedReply, DatasetChange, ErrorReason, Fault, FaultKind, JobConditions, JobFailure,
     LoggedRequest, Service, TableConditions,
@@ -216,7 +217,7 @@ async fn f03_the_service_is_given_the_time_that_it_asks_for() {
         while town.insertions().len() < count {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Instant::now()
+        steady()
     };
     let waited = async { (reached(1).await, reached(2).await) };
     let (ran, (first, second)) = tokio::join!(town.monitor(&[]), waited);
@@ -230,7 +231,7 @@ async fn f03_the_service_is_given_the_time_that_it_asks_for() {
 async fn f04_a_wait_that_is_too_long_ends_the_run_and_is_kept_to() {
     let town = town(Events::Good).await;
     town.fault(forever(asks_to_wait("3600")));
-    let started = Instant::now();
+    let started = steady();
     failed(&town.monitor(&[]).await, &["429"]);
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(town.asked().len(), 1, "at once");
@@ -264,7 +265,7 @@ async fn f05_an_unfinished_job_is_waited_for_and_is_no_empty_answer() {
 async fn f06_a_job_without_an_end_is_cancelled_before_the_deadline() {
     let town = town(Events::Good).await;
     town.jobs_go(JobConditions { running_polls: 100_000, ..JobConditions::default() });
-    let started = Instant::now();
+    let started = steady();
     let ran = town.monitor(&["--deadline", "8s"]).await;
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     failed(&ran, &["the time of the run was up", "no job was left running"]);
@@ -414,6 +415,8 @@ async fn f13_crashes_after_the_newest_session_are_left_out() {
     }
 }
 
+const ANALYTICS: &str =
+    "[app.sources]\nsessions = \"analytics\"\nanalytics_dataset = \"analytics_1\"\ntime_zone = \"UTC\"\n";
 /// When the tables of yesterday are first read, an hour before midnight.
 const YESTERDAY: &str = "2026-11-17T23:00:00Z";
 
@@ -426,9 +429,7 @@ async fn analytics_town(events: Events, more: &str) -> Town {
     // Events of Analytics are read an hour late, and crashes with them.
     let alive = with(crash("alive too", "2026-11-18T10:30:00Z"), json!({"error_type": "NON_FATAL"}));
     town.fixture.import(CRASHES, &[alive]);
-    town.configure(&format!(
-        "[app.sources]\nsessions = \"analytics\"\nanalytics_dataset = \"analytics_1\"\ntime_zone = \"UTC\"\n{more}"
-    ));
+    town.configure(&format!("{ANALYTICS}{more}"));
     town
 }
 
@@ -486,18 +487,11 @@ async fn f14_what_was_counted_before_still_halts() {
     let first = town.run_at(YESTERDAY).await;
     assert_ne!(first.result()["decision"], "halt");
     town.export(DROP_YESTERDAY);
-    town.configure(&town.sources_only());
+    town.configure(ANALYTICS);
     let ran = town.monitor(&[]).await;
     assert_eq!(ran.result()["decision"], "halt", "{}", ran.stderr());
     assert_eq!(sessions(&ran), sessions(&first));
     assert_eq!(town.store_status(), "halted");
-}
-
-impl Town {
-    fn sources_only(&self) -> String {
-        "[app.sources]\nsessions = \"analytics\"\nanalytics_dataset = \"analytics_1\"\ntime_zone = \"UTC\"\n"
-            .to_owned()
-    }
 }
 
 #[tokio::test]

@@ -18,14 +18,13 @@ use tidegate::domain::cost::QueryCost;
 use tidegate::domain::ids::{ApplicationId, BuildNumber, Platform, VersionName};
 use tidegate::ports::{Marks, MetricRequest, MetricSource as _, PortError, Reading};
 use tidegate::sandbox::{
-    Access, CannedReply, DatasetChange, DatasetSeed, Fault, FaultKind, JobConditions, JobFailure,
-    LoggedRequest, Ports, Sandbox, SandboxOptions, Seed, Service as Served, TableConditions,
-    TablePartitioning,
+    Access, DatasetChange, DatasetSeed, JobConditions, JobFailure, LoggedRequest, Ports, Sandbox,
+    SandboxOptions, Seed, Service as Served, TableConditions, TablePartitioning,
 };
 
 use super::{GIB, query, table};
 use crate::support::{CRASHES, Fixture, SESSIONS, analytics, at, crash, session, with};
-use crate::town::{self, Town};
+use crate::town::{Apps, Events as Told, Town};
 
 const PROJECT: &str = "my-project";
 
@@ -252,50 +251,15 @@ async fn f20_a_column_that_is_gone_is_named() {
     assert!(error.what.contains("process_state") && error.what.contains(CRASHES), "{error}");
 }
 
-/// A town whose events are read from BigQuery.
-async fn town_of_bigquery(events: town::Events) -> Town {
-    let town = Town::new(town::Apps::Android, events).await;
-    let file = town.path("warehouse.sqlite");
-    for dataset in ["firebase_crashlytics", "firebase_sessions"] {
-        let seed = DatasetSeed::new(PROJECT, dataset, &file).located("EU");
-        town.sandbox.model().add_bigquery_dataset(seed).unwrap();
-    }
-    let warehouse = format!("kind = \"bigquery\"\nproject = \"{PROJECT}\"\n");
-    let endpoint = format!("[endpoints]\nbigquery = \"{}\"\n", town.sandbox.endpoints.bigquery);
-    let text = town
-        .configuration()
-        .replace("kind = \"embedded\"\npath = \"warehouse.sqlite\"\n", &warehouse)
-        .replace("[endpoints]\n", &endpoint);
-    std::fs::write(town.path("tidegate.toml"), text).unwrap();
-    town
-}
-
-async fn monitor(town: &Town) -> town::Ran {
-    let mut command = town.tidegate(&["run", "release-monitor", "--now", town::NOW, "--output", "json"]);
-    command.env("GOOGLE_APPLICATION_CREDENTIALS", &town.sandbox.credentials.play_service_account_path);
-    town::Ran(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
-}
-
 #[tokio::test]
 async fn the_real_binary_halts_a_bad_release_on_the_events_of_bigquery() {
-    let town = town_of_bigquery(town::Events::Bad).await;
-    let ran = monitor(&town).await;
+    let town = Town::on_bigquery(Apps::Android, Told::Bad).await;
+    let ran = town.monitor(&[]).await;
     assert_eq!(ran.code(), 0, "{}", ran.stderr());
     let result = ran.result();
     assert_eq!(result["decision"], "halt");
     assert!(result["bytes_billed"].as_u64().unwrap() >= 20 << 20, "{result:#}");
     assert_eq!(town.store_status(), town.halted_status());
-}
-
-#[tokio::test]
-async fn f02_the_real_binary_does_nothing_while_bigquery_is_down() {
-    let town = town_of_bigquery(town::Events::Bad).await;
-    let down = FaultKind::Status(CannedReply::status(503));
-    town.sandbox.model().add_fault(Fault { count: 1_000, ..Fault::new(Served::BigQuery, down) });
-    let ran = monitor(&town).await;
-    assert_eq!(ran.code(), 1, "{}", ran.stderr());
-    assert_eq!(town.store_status(), "inProgress");
-    assert!(town.messages().is_empty());
 }
 
 /// One call of each kind that the adapter makes, with its answer.
