@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use self::tables::{Covering, Found};
+pub use self::tables::{Covering, Found};
 use self::tally::{crashes_per_day, sessions_per_day};
 use self::together::Ask;
 pub use self::together::Together;
@@ -108,7 +108,8 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
         matches!(self.sources.sessions, SessionSource::Analytics { .. })
     }
 
-    fn session_source(&self) -> Source {
+    /// What the table of the sessions is.
+    pub fn session_source(&self) -> Source {
         if self.by_version() { Source::Analytics } else { Source::FirebaseSessions }
     }
 
@@ -171,14 +172,17 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
         Ok(rows)
     }
 
-    /// A table without a column that is needed would answer with zeros, or not at all.
-    fn check(&self, source: Source, table: &Table, shape: &Shape) -> Result<(), PortError> {
-        // Both sides are matched by build, unless the sessions know none.
+    /// The needed columns that a table of this shape has not. Both sides are matched by build, unless the sessions know
+    /// none.
+    pub fn lacking(&self, source: Source, shape: &Shape) -> Vec<&'static str> {
         let build =
             (source == Source::Crashlytics && !self.by_version()).then_some("application.build_version");
-        let lacking: Vec<&str> =
-            source.needed().iter().copied().chain(build).filter(|column| !shape.has(column)).collect();
-        match lacking.as_slice() {
+        source.needed().iter().copied().chain(build).filter(|column| !shape.has(column)).collect()
+    }
+
+    /// A table without a column that is needed would answer with zeros, or not at all.
+    fn check(&self, source: Source, table: &Table, shape: &Shape) -> Result<(), PortError> {
+        match self.lacking(source, shape).as_slice() {
             [] => Ok(()),
             columns => Err(PortError::new(
                 format!("table {table} lacks the column {}", columns.join(", ")),

@@ -4,6 +4,7 @@
 //! process. So a killed run never blocks the next one, and a lease that is found in the file while the lock is free is
 //! left over and taken over, with a higher fence. Commits are one transaction that checks the fence first.
 
+mod examine;
 mod migrations;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -21,6 +22,8 @@ use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, DecisionId};
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
+
+pub use self::examine::{Examined, examine};
 
 /// The state in a file.
 pub struct SqliteState {
