@@ -8,6 +8,7 @@ mod bigquery;
 mod bigquery_surface;
 mod contract;
 mod demo;
+mod doctor;
 mod emulator;
 mod events;
 mod firestore_documents;
