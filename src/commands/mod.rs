@@ -25,7 +25,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
         Command::Explain { decision } => explain::explain(&decision, &common).await,
-        Command::Doctor => doctor::doctor(&common).await,
+        Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
         Command::Config { action } => config::config(action, &common),
         Command::Schema => config::schema(),

@@ -49,7 +49,7 @@ pub async fn check(patient: &Patient<'_>, google: &Google, checks: &mut Vec<Chec
         looks.push((*app, looked.found));
     }
     match asks {
-        true => cost::check(patient, &bigquery, &looks, checks).await,
+        true => Box::pin(cost::check(patient, &bigquery, &looks, checks)).await,
         false => checks.push(Check::skipped("cost", "cost", "queries can't be run in the project that pays")),
     }
 }

@@ -16,9 +16,13 @@ const IN_GITHUB: &str = "GITHUB_ACTIONS";
 const GITHUB_FIX: &str = "set [gcp] workload_identity_provider and service_account, and give the job `permissions: \
                           id-token: write` (docs/credentials.md)";
 
+/// The id of the repository, in a run of GitHub Actions.
+const REPOSITORY_ID: &str = "GITHUB_REPOSITORY_ID";
+
 /// What is known of the identity.
 pub struct Google {
-    account: Option<String>,
+    /// As the commands of gcloud name it.
+    member: Option<String>,
     tokens: BTreeSet<Scope>,
 }
 
@@ -26,7 +30,7 @@ impl Google {
     /// Looks at the identity, if anything needs it.
     pub async fn check(patient: &Patient<'_>, client: &Client, checks: &mut Vec<Check>) -> Self {
         let needed = needed(patient);
-        let mut google = Self { account: None, tokens: BTreeSet::new() };
+        let mut google = Self { member: None, tokens: BTreeSet::new() };
         if needed.is_empty() {
             return google;
         }
@@ -37,8 +41,8 @@ impl Google {
                 return google;
             }
         };
-        google.account = identity.account();
-        let account = google.account.as_ref().map(|account| format!(", as {account}")).unwrap_or_default();
+        google.member = member(patient, identity);
+        let account = identity.account().map(|account| format!(", as {account}")).unwrap_or_default();
         let found = format!("{}{account}", identity.describe());
         checks.push(Check::ok("google-identity", "Google identity", found));
         for scope in needed {
@@ -82,10 +86,21 @@ impl Google {
 
     /// Puts the account into a fix that names none.
     pub fn name_account(&self, check: &mut Check) {
-        if let (Some(account), Some(fix)) = (&self.account, &mut check.fix) {
-            *fix = fix.replace(SOME_ACCOUNT, &format!("serviceAccount:{account}"));
+        if let (Some(member), Some(fix)) = (&self.member, &mut check.fix) {
+            *fix = fix.replace(SOME_ACCOUNT, member);
         }
     }
+}
+
+/// A federated identity without an account is granted rights by the repository that it comes from.
+fn member(patient: &Patient<'_>, identity: &Identity) -> Option<String> {
+    if let Some(account) = identity.account() {
+        return Some(format!("serviceAccount:{account}"));
+    }
+    let provider = patient.loaded.config.gcp.workload_identity_provider.as_deref()?;
+    let (pool, _) = provider.split_once("/providers/")?;
+    let repository = environment::variable(REPOSITORY_ID).unwrap_or_else(|| "REPOSITORY_ID".to_owned());
+    Some(format!("principalSet://iam.googleapis.com/{pool}/attribute.repository_id/{repository}"))
 }
 
 fn needed(patient: &Patient<'_>) -> BTreeSet<Scope> {

@@ -59,7 +59,7 @@ pub async fn examine(loaded: &Loaded, named: &[String]) -> Result<Vec<Check>, En
     checks.push(state::check(&patient, &google).await);
     match &loaded.config.warehouse {
         Warehouse::Embedded { path } => embedded::check(&patient, path, &mut checks).await,
-        Warehouse::BigQuery { .. } => bigquery::check(&patient, &google, &mut checks).await,
+        Warehouse::BigQuery { .. } => Box::pin(bigquery::check(&patient, &google, &mut checks)).await,
     }
     for app in &patient.apps {
         let of_store = store::check(&patient, app, &google, &secrets).await;

@@ -47,7 +47,8 @@ async fn firestore(patient: &Patient<'_>, google: &Google, project: Option<&str>
             let found = "a transaction can be begun and read in; nothing was written, so the right to write is not \
                          proved";
             Check::ok(CHECK, subject, found).with_fix(format!(
-                "gcloud projects get-iam-policy {named} --flatten=bindings --filter=bindings.role:roles/datastore.user"
+                "gcloud projects get-iam-policy {named} --flatten='bindings[].members' \
+                 --filter=bindings.role:roles/datastore.user --format='value(bindings.members)'"
             ))
         }
         Err(error) => Check::failed(CHECK, subject, &error),

@@ -138,7 +138,10 @@ fn lines(check: &Check) -> String {
     let found = check.found.replace('\n', "\n           ");
     let mut lines = format!("  {:<8} {}: {found}\n", check.status.as_str(), check.subject);
     if let Some(fix) = &check.fix {
-        let word = if check.status == Status::Skipped { "check" } else { "fix" };
+        let word = match check.status {
+            Status::Failed | Status::Warning => "fix",
+            Status::Ok | Status::Skipped => "see",
+        };
         lines.push_str(&format!("           {word}: {}\n", fix.replace('\n', "\n           ")));
     }
     lines

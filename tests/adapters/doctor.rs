@@ -248,6 +248,8 @@ async fn what_bigquery_lacks_is_named_with_its_command() {
     found.says("table", "tables", "skipped", &["firebase_sessions"]);
     found.says("cost", "cost", "skipped", &[]);
     found.says("store", "production", "ok", &[]);
+    let (code, text) = house.run("human").await;
+    assert!(code == 1 && text.starts_with("1 failed, 0 warnings"), "{text}");
 
     model.change_bigquery_dataset(PROJECT, "firebase_sessions", access(Access::Missing)).unwrap();
     house.doctor().await.says(

@@ -51,7 +51,8 @@ impl BigQuery {
     /// # Errors
     /// Where the query would be refused, or BigQuery could not be asked.
     pub async fn estimate(&self, query: &Query) -> Result<u64, PortError> {
-        let estimated = self.estimated(query).await;
+        // Many of these are awaited at once, and what they hold is too much for a stack.
+        let estimated = Box::pin(self.estimated(query)).await;
         estimated.map_err(|failure| Place::query(&self.api, query, 0).error(&failure))
     }
 
