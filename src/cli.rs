@@ -63,6 +63,8 @@ pub enum Command {
         /// The id of the decision, as `status` and messages show it
         decision: String,
     },
+    /// Check clock, credentials, rights, tables, freshness and cost, and say how to fix what is wrong
+    Doctor,
     /// Show what is remembered of every app
     Status,
     /// Check or show the configuration

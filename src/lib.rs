@@ -13,6 +13,8 @@ pub mod commands;
 pub mod config;
 #[cfg(feature = "adapters")]
 pub mod demo;
+#[cfg(feature = "adapters")]
+pub mod doctor;
 pub mod domain;
 pub mod exit;
 pub mod jobs;

@@ -72,6 +72,8 @@ pub struct MetricRequest {
     pub crashes_from: Timestamp,
     /// Events before this instant are mature.
     pub mature_to: Timestamp,
+    /// The instant of the look: no event can be newer.
+    pub seen_at: Timestamp,
     /// The builds of the release.
     pub builds: Vec<BuildNumber>,
     /// The version of the release, for sources that know no builds.
@@ -106,6 +108,8 @@ pub struct Marks {
     pub crashes: Option<String>,
     /// Of the session tables; none where the warehouse can't tell, or a table is not there.
     pub sessions: Option<String>,
+    /// Tables that are not there.
+    pub absent: Vec<AbsentTable>,
 }
 
 /// What a reading of the crashes alone found: everything that the tables hold, so at least as many as belong to any
@@ -114,7 +118,7 @@ pub struct Marks {
 pub struct CrashReading {
     /// The crashes of each day from [`MetricRequest::crashes_from`] on.
     pub days: Vec<DayCrashes>,
-    /// The newest crash report of any version, whatever the clock of its device.
+    /// The newest crash report of any version that is not from the future.
     pub newest_crash_at: Option<Timestamp>,
     /// Tables that are not there.
     pub absent: Vec<AbsentTable>,
@@ -241,9 +245,12 @@ pub enum StateError {
         /// The app.
         app: AppId,
     },
-    /// The store could not be asked, or holds something this program can't read.
+    /// The store could not be asked.
     #[error(transparent)]
     Failed(#[from] PortError),
+    /// The store holds something that this program can't read: nothing may be done for the app.
+    #[error(transparent)]
+    Unreadable(PortError),
 }
 
 /// What is remembered of an app.

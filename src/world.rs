@@ -36,6 +36,8 @@ const PLACES: [&str; 2] = ["tidegate.toml", ".github/tidegate.toml"];
 pub struct Loaded {
     /// The checked configuration.
     pub config: Config,
+    /// The file.
+    pub file: PathBuf,
     /// The folder of the file.
     pub directory: PathBuf,
     identity: OnceLock<Identity>,
@@ -64,7 +66,7 @@ pub fn load(given: Option<&Path>) -> Result<Loaded, Ended> {
     })?;
     let config = config::parse(&text, &path.display().to_string()).map_err(Ended::usage)?;
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(Loaded { config, directory, identity: OnceLock::new() })
+    Ok(Loaded { config, file: path, directory, identity: OnceLock::new() })
 }
 
 fn found() -> Option<PathBuf> {
@@ -89,7 +91,9 @@ pub struct World {
 }
 
 impl Loaded {
-    fn path(&self, relative: &Path) -> PathBuf {
+    /// A path of the configuration, as it is found from here.
+    #[must_use]
+    pub fn path(&self, relative: &Path) -> PathBuf {
         self.directory.join(relative)
     }
 
@@ -108,18 +112,29 @@ impl Loaded {
                 Ok(Box::new(opened.map_err(Ended::failed)?))
             }
             config::State::Firestore { project, database } => {
-                let known = project.as_ref().or(self.config.gcp.project.as_ref()).cloned();
-                let project = known.or_else(|| environment::variable(PROJECT_VARIABLE));
-                let project = project.ok_or_else(|| Ended::usage(no_project()))?;
-                let access = match &self.config.endpoints.firestore {
-                    Some(address) => Access::Emulator(address.clone()),
-                    None => Access::Google(self.firestore_credentials().map_err(Ended::usage)?),
-                };
                 // Connecting makes nothing, so it is the same for both.
-                let connected = FirestoreState::connect(&project, database, access);
-                Ok(Box::new(connected.map_err(Ended::failed)?))
+                Ok(Box::new(self.firestore(project.as_deref(), database)?))
             }
         }
+    }
+
+    /// A Firestore database of the configuration. Nothing is asked before the first call.
+    ///
+    /// # Errors
+    /// A usage error where no project or no credentials are known; else where TLS can't be set up.
+    pub(crate) fn firestore(&self, project: Option<&str>, database: &str) -> Result<FirestoreState, Ended> {
+        let project = self.firestore_project(project).ok_or_else(|| Ended::usage(no_project()))?;
+        let access = match &self.config.endpoints.firestore {
+            Some(address) => Access::Emulator(address.clone()),
+            None => Access::Google(self.firestore_credentials().map_err(Ended::usage)?),
+        };
+        FirestoreState::connect(&project, database, access).map_err(Ended::failed)
+    }
+
+    /// The project of the Firestore database: the one given, else that of [gcp], else that of the environment.
+    pub(crate) fn firestore_project(&self, given: Option<&str>) -> Option<String> {
+        let known = given.or(self.config.gcp.project.as_deref()).map(str::to_owned);
+        known.or_else(|| environment::variable(PROJECT_VARIABLE))
     }
 
     fn firestore_credentials(&self) -> Result<Credentials, PortError> {
@@ -154,7 +169,7 @@ impl Loaded {
     pub async fn world(&self, named: &[String], acting: Acting, until: Instant) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
-        let parts = Parts { loaded: self, client, acting, secrets: Mutex::default(), keys: Mutex::default() };
+        let parts = Parts::new(self, client, acting);
         let mut sides = Vec::new();
         for app in &chosen {
             sides.push(parts.sides(app).await?);
@@ -276,7 +291,7 @@ fn app_world(
 }
 
 /// What the adapters of all apps are made of.
-struct Parts<'l> {
+pub(crate) struct Parts<'l> {
     loaded: &'l Loaded,
     client: reqwest::Client,
     acting: Acting,
@@ -286,12 +301,18 @@ struct Parts<'l> {
     keys: Mutex<BTreeMap<String, GoogleToken>>,
 }
 
-impl Parts<'_> {
+impl<'l> Parts<'l> {
+    /// The parts of a configuration. Nothing is asked of anybody.
+    pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
+        Self { loaded, client, acting, secrets: Mutex::default(), keys: Mutex::default() }
+    }
+
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
         Ok(Sides { target: self.target(app).await?, notifier: self.notifier(app).await? })
     }
 
-    fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
+    /// A service, or its stand-in on this machine.
+    pub(crate) fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
         Service::new(name, endpoint.map_or(base_url, String::as_str), self.client.clone())
     }
 
@@ -301,6 +322,16 @@ impl Parts<'_> {
             config::Warehouse::Embedded { path } => {
                 let embedded = Embedded::open(&self.loaded.path(path));
                 Ok(Arc::new(embedded.map_err(Ended::failed)?))
+            }
+            config::Warehouse::BigQuery { .. } => Ok(Arc::new(self.bigquery(until)?)),
+        }
+    }
+
+    /// The exports in BigQuery.
+    pub(crate) fn bigquery(&self, until: Instant) -> Result<BigQuery, Ended> {
+        match &self.loaded.config.warehouse {
+            config::Warehouse::Embedded { .. } => {
+                Err(Ended::usage("the warehouse is not BigQuery\n  fix: set [warehouse] kind = \"bigquery\""))
             }
             config::Warehouse::BigQuery {
                 project,
@@ -319,13 +350,13 @@ impl Parts<'_> {
                     location: location.clone(),
                     max_bytes_billed: *max_bytes_billed_per_run,
                 };
-                let bigquery = BigQuery::new(service, Box::new(token), settings, until);
-                Ok(Arc::new(bigquery.map_err(Ended::failed)?))
+                BigQuery::new(service, Box::new(token), settings, until).map_err(Ended::failed)
             }
         }
     }
 
-    async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
+    /// The store of an app.
+    pub(crate) async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
         let endpoints = &self.loaded.config.endpoints;
         match &app.target {
             Target::GooglePlay { package, track, credentials, in_review } => {
@@ -370,7 +401,7 @@ impl Parts<'_> {
     }
 
     /// What is not here is a usage error; what Secret Manager does not give is a failure, which may pass.
-    async fn secret(&self, app: &App, reference: &SecretRef) -> Result<SecretString, Ended> {
+    pub(crate) async fn secret(&self, app: &App, reference: &SecretRef) -> Result<SecretString, Ended> {
         let SecretRef::SecretManager(resource) = reference else {
             let secret = environment::secret(reference, &self.loaded.directory);
             return secret.map_err(|error| of_app(app, &error));
@@ -406,10 +437,15 @@ impl Parts<'_> {
                 app.id
             )));
         };
+        Ok(Some(Box::new(self.slack(app, slack).await?)))
+    }
+
+    /// The channel of an app.
+    pub(crate) async fn slack(&self, app: &App, slack: &config::Slack) -> Result<Slack, Ended> {
         let token = self.secret(app, &slack.token).await?;
         let endpoint = self.loaded.config.endpoints.slack.as_ref();
         let service = self.service("Slack", endpoint, slack::BASE_URL);
-        Ok(Some(Box::new(Slack::new(service, token, slack.channel.clone()))))
+        Ok(Slack::new(service, token, slack.channel.clone()))
     }
 }
 

@@ -32,6 +32,29 @@ const MOST_PAGES: u32 = 10;
 const LONGEST_HEADER: usize = 150;
 const LONGEST_SECTION: usize = 3000;
 
+/// The header in which Slack names the scopes of the token.
+const SCOPES_HEADER: &str = "x-oauth-scopes";
+
+/// Whose token it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bot {
+    /// The bot's name.
+    pub name: String,
+    /// The workspace's name.
+    pub team: String,
+    /// The scopes of the token, where Slack names them.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// Whether the channel can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readable {
+    /// It can.
+    Yes,
+    /// The token lacks the scope; which one, where Slack says so.
+    LacksScope(Option<String>),
+}
+
 /// One channel of one workspace.
 pub struct Slack {
     service: Service,
@@ -44,6 +67,36 @@ impl Slack {
     #[must_use]
     pub fn new(service: Service, token: SecretString, channel: String) -> Self {
         Self { service, token, channel }
+    }
+
+    /// Asks whose token it is. <https://docs.slack.dev/reference/methods/auth.test>.
+    ///
+    /// # Errors
+    /// Where Slack does not take it, or could not be asked.
+    pub async fn bot(&self) -> Result<Bot, PortError> {
+        let call = Call::new(Method::GET, "/api/auth.test");
+        let answered = self.service.once_with_header(&call, &self.token, SCOPES_HEADER).await;
+        let (answer, scopes) = answered.map_err(|error| named(&error))?;
+        let answer = self.checked("auth.test", Ok(answer))?;
+        let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let split = |scopes: String| scopes.split(',').map(|scope| scope.trim().to_owned()).collect();
+        Ok(Bot { name: text("user"), team: text("team"), scopes: scopes.map(split) })
+    }
+
+    /// Reads the newest message of the channel, which only a member with the scope may.
+    ///
+    /// # Errors
+    /// Where the bot is not in the channel, there is none, or Slack could not be asked.
+    pub async fn look_into_channel(&self) -> Result<Readable, PortError> {
+        let method = "conversations.history";
+        let path = format!("/api/{method}?channel={}&limit=1", self.channel);
+        let answered = self.service.read(&Call::new(Method::GET, path), &self.token).await;
+        let answer = answered.map_err(|error| named(&error))?;
+        if answer.get("error").and_then(Value::as_str) == Some("missing_scope") {
+            let needed = answer.get("needed").and_then(Value::as_str).map(str::to_owned);
+            return Ok(Readable::LacksScope(needed));
+        }
+        self.checked(method, Ok(answer)).map(|_| Readable::Yes)
     }
 
     async fn write(&self, method: &str, body: Value) -> Result<Value, PortError> {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod import;
 pub mod print;
@@ -24,6 +25,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
         Command::Explain { decision } => explain::explain(&decision, &common).await,
+        Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
         Command::Config { action } => config::config(action, &common),
         Command::Schema => config::schema(),

@@ -39,6 +39,7 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
     let loaded = world::load(common.config.as_deref())?;
     let deadline = Duration::try_from(args.deadline).map_err(Ended::usage)?;
+    let end = clock::steady() + deadline;
     let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
     let world = within(deadline, loaded.world(&common.apps, acting, reads_until)).await??;
     if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
@@ -51,7 +52,8 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
         None => Box::new(SystemClock),
     };
     let done = Mutex::new(Vec::new());
-    let ended = within(deadline, all_apps(args.job, &world, clock.as_ref(), acting, &done)).await;
+    let left = end.saturating_duration_since(clock::steady());
+    let ended = within(left, all_apps(args.job, &world, clock.as_ref(), acting, &done)).await;
     let reports = in_order(&world, done.into_inner().unwrap_or_else(PoisonError::into_inner));
     show(args, common.output, &reports);
     ended?;
@@ -126,7 +128,7 @@ fn not_done(app: &AppWorld, error: &StateError) -> AppReport {
     let reason = match error {
         StateError::Busy { .. } => Reason::AnotherRun,
         StateError::LostLease { .. } => Reason::LeaseLost,
-        StateError::Failed(_) => return report,
+        StateError::Failed(_) | StateError::Unreadable(_) => return report,
     };
     AppReport { decision: Decision::None, reason, ..report }
 }

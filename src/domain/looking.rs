@@ -5,7 +5,7 @@
 //! change no decision. Sessions are read where they could matter: a rule is about to speak or cannot speak yet, the one
 //! fast-track check is due, or the newest session known would make the data look stale.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, Spared};
@@ -13,6 +13,9 @@ use super::judge::{Decision, Judgement, judge};
 use super::policy::{Mode, Policy};
 use super::rules::{crash_free_sessions_fast_track as fast_track, crash_free_sessions_halt as halt};
 use super::verdict::{Reason, Verdict};
+
+/// How long an unchanged mark stands for unchanged crashes: two looks, so that a storm is not missed for longer.
+const LONGEST_TRUST: SignedDuration = SignedDuration::from_mins(30);
 
 /// Whether sessions may be left unread where they change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -103,7 +106,9 @@ pub struct CrashCheck {
     pub from: Timestamp,
     /// What they gave.
     pub spared: Spared,
-    /// The newest report of any version, whatever the clock of its device.
+    /// When they were counted.
+    pub counted_at: Timestamp,
+    /// The newest report of any version.
     pub newest_at: Option<Timestamp>,
 }
 
@@ -124,10 +129,15 @@ impl Looked {
         }
     }
 
-    /// The crashes that were counted from the same instant while the tables bore this mark.
+    /// The crashes that were counted from the same instant while the tables bore this mark, and not long ago: what a
+    /// warehouse tells of rows that are still being streamed is an estimate.
     #[must_use]
-    pub fn same_crashes(&self, mark: Option<&str>, from: Timestamp) -> Option<&CrashCheck> {
-        self.crashes.as_ref().filter(|check| Some(check.mark.as_str()) == mark && check.from == from)
+    pub fn same_crashes(&self, mark: Option<&str>, from: Timestamp, now: Timestamp) -> Option<&CrashCheck> {
+        self.crashes.as_ref().filter(|check| {
+            Some(check.mark.as_str()) == mark
+                && check.from == from
+                && now.duration_since(check.counted_at) <= LONGEST_TRUST
+        })
     }
 }
 

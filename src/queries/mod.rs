@@ -78,6 +78,13 @@ impl Source {
         }
     }
 
+    /// The columns that it reads where a table has them, and that read as nothing where it has not.
+    #[must_use]
+    pub fn optional(self) -> Vec<&'static str> {
+        let text = self.sql(Engine::BigQuery);
+        text.split("{optional:").skip(1).filter_map(|rest| rest.split('}').next()).collect()
+    }
+
     /// The text for an engine.
     #[must_use]
     pub fn sql(self, engine: Engine) -> &'static str {

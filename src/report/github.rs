@@ -115,13 +115,13 @@ pub fn annotations(reports: &[AppReport]) -> String {
 }
 
 /// GitHub shows ten of a kind per step.
-const MOST_ANNOTATIONS: usize = 10;
+pub(super) const MOST_ANNOTATIONS: usize = 10;
 
-fn message(text: &str) -> String {
+pub(super) fn message(text: &str) -> String {
     text.trim_end().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn property(text: &str) -> String {
+pub(super) fn property(text: &str) -> String {
     message(text).replace(':', "%3A").replace(',', "%2C")
 }
 

@@ -27,6 +27,7 @@ fn request(from: &str, to: &str) -> MetricRequest {
         window: Window::new(at(from), at(to)),
         crashes_from: at(from),
         mature_to: at(to),
+        seen_at: at("2026-11-18T12:10:00Z"),
         builds: vec![BuildNumber::new("200").unwrap()],
         version: VersionName::new("2.0").unwrap(),
         others: Vec::new(),
@@ -511,9 +512,23 @@ async fn nobody_waits_for_an_app_that_has_gone() {
         tokio::task::yield_now().await;
         drop(theirs);
     };
-    let started = std::time::Instant::now();
+    let started = tidegate::adapters::clock::steady();
     let (reading, ()) = tokio::join!(reading, leaving);
     assert_eq!(reading.unwrap().sessions[0].sessions, 2);
     assert!(started.elapsed() < std::time::Duration::from_secs(4), "the others' patience was not needed");
     drop(ours);
+}
+
+#[tokio::test]
+async fn a_crash_from_the_future_does_not_make_a_dead_export_look_alive() {
+    let fixture = Fixture::new();
+    two_sessions(&fixture);
+    fixture.import(CRASHES, &[crash("old", "2026-11-17T09:00:00Z"), crash("ahead", "2026-11-19T05:00:00Z")]);
+    let app = ApplicationId::new("com.example.app").unwrap();
+    let together = Together::new(fixture.warehouse.clone());
+    let events = Events::new(together, Platform::Android, app, sources(SessionSource::FirebaseSessions));
+    let reading = events.crashes(&request("2026-11-17T00:00:00Z", NOON)).await.unwrap();
+    assert_eq!(reading.newest_crash_at, Some(at("2026-11-17T09:00:00Z")));
+    let counted: u64 = reading.days.iter().map(|day| day.crashed_sessions).sum();
+    assert_eq!(counted, 2, "it counts for the worst that there can be");
 }

@@ -10,6 +10,7 @@ mod bigquery_surface;
 mod bigquery_thrift;
 mod contract;
 mod demo;
+mod doctor;
 mod emulator;
 mod events;
 mod firestore_documents;

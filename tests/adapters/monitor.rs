@@ -444,3 +444,19 @@ async fn trouble_that_lasts_is_told_once() {
     assert!(told[0].contains("NOT WATCHED") && told[0].contains("sessions-stale"), "{told:?}");
     assert_eq!(town.store_status(), "inProgress");
 }
+
+#[tokio::test]
+async fn without_a_memory_a_persons_resume_is_not_undone() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    break_the_state(&town);
+    town.monitor(&[]).await;
+    assert_eq!(town.store_status(), "halted");
+    let resumed =
+        json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15});
+    let old = json!({"name": "1.9", "versionCodes": ["100"], "status": "completed"});
+    town.sandbox.model().console_change("com.example.app", "production", vec![old, resumed]).unwrap();
+    let ran = town.monitor(&[]).await;
+    assert_eq!((ran.code(), town.store_status().as_str()), (1, "inProgress"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("a person has resumed it"), "{}", ran.stderr());
+    assert_eq!(town.messages().len(), 1);
+}

@@ -123,7 +123,7 @@ fn nothing_permissive_comes_of_doubtful_data() {
                     side: Side::Crashes,
                     table: "d.t".into(),
                     extent: Extent::Whole,
-                })
+                });
             },
             Decision::StaleData,
         ),
@@ -134,7 +134,7 @@ fn nothing_permissive_comes_of_doubtful_data() {
                     side: Side::Sessions,
                     table: "d.t".into(),
                     extent: Extent::Whole,
-                })
+                });
             },
             Decision::InsufficientData,
         ),

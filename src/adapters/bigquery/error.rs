@@ -118,6 +118,11 @@ pub struct Place<'p> {
 }
 
 impl<'p> Place<'p> {
+    /// The project that pays.
+    pub fn project(api: &'p Api) -> Self {
+        Self::dataset(api, "")
+    }
+
     /// A dataset.
     pub fn dataset(api: &'p Api, dataset: &'p str) -> Self {
         let (project, billing_project) = (api.project(), api.billing_project());
@@ -143,6 +148,7 @@ impl<'p> Place<'p> {
     fn what(&self) -> String {
         let place = match self.table {
             Some(table) => format!("table {}.{table}", self.project),
+            None if self.dataset.is_empty() => format!("project {}", self.billing_project),
             None => format!("dataset {}.{}", self.project, self.dataset),
         };
         match (self.question, self.job) {

@@ -64,15 +64,23 @@ pub async fn dataset(
 /// # Errors
 /// Where it could not be asked for, or may not be looked at.
 pub async fn info(api: &Api, table: &Table) -> Result<Option<TableInfo>, PortError> {
+    let described = document(api, table).await?.map(|document| described(&document)).transpose();
+    described.map_err(|failure| Place::table(api, table).error(&failure))
+}
+
+/// The description of a table; `None` where it is not there.
+///
+/// # Errors
+/// As for [`info`].
+pub async fn document(api: &Api, table: &Table) -> Result<Option<TableDocument>, PortError> {
     let looked = async {
         let path = api.dataset_path(table.dataset(), &format!("/tables/{}", table.name()));
         let mut document = api.read_value(path).await?;
         // The crate knows fewer types than BigQuery has. A column of another type is none that is read here.
         fields_of(document.get_mut("schema")).for_each(call_unknown_types_json);
-        let document = serde_json::from_value(document).map_err(|error| {
+        serde_json::from_value(document).map_err(|error| {
             Failure::Odd(format!("the table's description is not what the API describes: {error}"))
-        })?;
-        described(&document)
+        })
     };
     there(looked.await).map_err(|failure| Place::table(api, table).error(&failure))
 }

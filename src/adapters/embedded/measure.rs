@@ -4,6 +4,8 @@
 //! Rows are only ever added, so a measure can go on where an earlier one ended. Columns can be hidden from one
 //! connection, to be a table that lacks them.
 
+use jiff::Timestamp;
+
 use super::schema::{Export, Type};
 use super::{Embedded, failed};
 use crate::ports::PortError;
@@ -90,6 +92,18 @@ impl Embedded {
             .query_row(&format!("SELECT MAX(rowid) FROM main.`{table}`"), [], |row| row.get(0))
             .map_err(|error| failed(&self.path, "look at a table of", &error))?;
         Ok(newest.map_or(0, i64::cast_unsigned))
+    }
+
+    /// When the newest event of a table happened; none where it has no row.
+    ///
+    /// # Errors
+    /// Where the table can't be read.
+    pub fn newest_event(&self, table: &Table) -> Result<Option<Timestamp>, PortError> {
+        let newest: Option<i64> = self
+            .connection()
+            .query_row(&format!("SELECT MAX(event_timestamp) FROM main.`{table}`"), [], |row| row.get(0))
+            .map_err(|error| failed(&self.path, "look at a table of", &error))?;
+        Ok(newest.and_then(|us| Timestamp::from_microsecond(us).ok()))
     }
 
     /// The bytes of columns per day, of the rows after the given one; 0 measures all.

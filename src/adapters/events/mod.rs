@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use self::tables::{Covering, Found};
+pub use self::tables::{Covering, Found};
 use self::tally::{crashes_per_day, sessions_per_day};
 use self::together::Ask;
 pub use self::together::Together;
@@ -108,7 +108,8 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
         matches!(self.sources.sessions, SessionSource::Analytics { .. })
     }
 
-    fn session_source(&self) -> Source {
+    /// What the table of the sessions is.
+    pub fn session_source(&self) -> Source {
         if self.by_version() { Source::Analytics } else { Source::FirebaseSessions }
     }
 
@@ -171,14 +172,17 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
         Ok(rows)
     }
 
-    /// A table without a column that is needed would answer with zeros, or not at all.
-    fn check(&self, source: Source, table: &Table, shape: &Shape) -> Result<(), PortError> {
-        // Both sides are matched by build, unless the sessions know none.
+    /// The needed columns that a table of this shape has not. Both sides are matched by build, unless the sessions know
+    /// none.
+    pub fn lacking(&self, source: Source, shape: &Shape) -> Vec<&'static str> {
         let build =
             (source == Source::Crashlytics && !self.by_version()).then_some("application.build_version");
-        let lacking: Vec<&str> =
-            source.needed().iter().copied().chain(build).filter(|column| !shape.has(column)).collect();
-        match lacking.as_slice() {
+        source.needed().iter().copied().chain(build).filter(|column| !shape.has(column)).collect()
+    }
+
+    /// A table without a column that is needed would answer with zeros, or not at all.
+    fn check(&self, source: Source, table: &Table, shape: &Shape) -> Result<(), PortError> {
+        match self.lacking(source, shape).as_slice() {
             [] => Ok(()),
             columns => Err(PortError::new(
                 format!("table {table} lacks the column {}", columns.join(", ")),
@@ -253,14 +257,18 @@ impl<W: Warehouse + Clone + 'static> MetricSource for Events<W> {
         let to = request.window.to.checked_add(AHEAD).unwrap_or(request.window.to);
         let rows = self.crash_rows(request, &tables.tables, to, &mut queries).await?;
         let window = Window::new(request.crashes_from, to);
-        let newest_crash_at = newest(rows.iter().map(|row| row.newest_us));
+        // A report from the future comes of a clock that runs ahead: it must not make a dead export look alive.
+        let seen = request.seen_at.as_microsecond();
+        let newest_crash_at = newest(rows.iter().map(|row| row.newest_us).filter(|us| *us <= seen));
         let days = crashes_per_day(window, rows.iter().filter(|row| self.counts(request, *row)));
         Ok(CrashReading { days, newest_crash_at, absent, queries })
     }
 
     async fn marks(&self, request: &MetricRequest) -> Result<Marks, PortError> {
-        let sessions = self.session_tables(request.window).await?.mark();
-        Ok(Marks { crashes: self.crash_tables().await?.mark(), sessions })
+        let sessions = self.session_tables(request.window).await?;
+        let crashes = self.crash_tables().await?;
+        let absent = absent(&sessions, &crashes);
+        Ok(Marks { crashes: crashes.mark(), sessions: sessions.mark(), absent })
     }
 
     async fn first_session(

@@ -41,7 +41,11 @@ impl Covering {
 }
 
 impl<W: Warehouse + Clone + 'static> Events<W> {
-    pub(super) async fn session_tables(&self, window: Window) -> Result<Covering, PortError> {
+    /// The tables of the sessions that cover a window.
+    ///
+    /// # Errors
+    /// Where the warehouse could not be asked, or a name is none.
+    pub async fn session_tables(&self, window: Window) -> Result<Covering, PortError> {
         match &self.sources.sessions {
             SessionSource::FirebaseSessions => {
                 self.firebase_tables(&self.sources.sessions_dataset, self.sources.sessions_table.as_deref())
@@ -53,7 +57,11 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
         }
     }
 
-    pub(super) async fn crash_tables(&self) -> Result<Covering, PortError> {
+    /// The table of the crashes.
+    ///
+    /// # Errors
+    /// As for [`Events::session_tables`].
+    pub async fn crash_tables(&self) -> Result<Covering, PortError> {
         self.firebase_tables(&self.sources.crashlytics_dataset, self.sources.crashes_table.as_deref()).await
     }
 

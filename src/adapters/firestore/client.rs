@@ -26,6 +26,8 @@ use crate::ports::PortError;
 
 /// Where Firestore is.
 const SERVICE: &str = "https://firestore.googleapis.com";
+/// A connection is idle while BigQuery works; what lies between must not forget it.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 /// A connection that is not there by then will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One call, its whole answer included; the longest is a query of some hundred small documents.
@@ -186,7 +188,12 @@ fn plain(address: &str) -> Result<Channel, PortError> {
             "write http://127.0.0.1:PORT in [endpoints] firestore",
         )
     })?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy())
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_keepalive(Some(KEEPALIVE))
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_while_idle(true)
+        .connect_lazy())
 }
 
 fn encrypted() -> Result<Channel, PortError> {
@@ -199,7 +206,12 @@ fn encrypted() -> Result<Channel, PortError> {
             "install the system's CA certificates (package ca-certificates)",
         )
     })?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy())
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_keepalive(Some(KEEPALIVE))
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_while_idle(true)
+        .connect_lazy())
 }
 
 pub fn field_mask<S: AsRef<str>>(fields: &[S]) -> DocumentMask {

@@ -19,7 +19,7 @@ pub fn failed(names: &Names, verb: &str, status: &Status, effect: Effect) -> Sta
 
 /// A document that this program can't read. Nothing is written where one is met.
 pub fn unreadable(names: &Names, document: &str, problem: &str) -> StateError {
-    StateError::Failed(PortError::new(
+    StateError::Unreadable(PortError::new(
         format!(
             "the document {} of the Firestore database {} (project {}) holds something unreadable: {problem}",
             names.short(document),

@@ -24,6 +24,7 @@ mod error;
 mod lease;
 mod names;
 mod patience;
+mod probe;
 mod reading;
 mod transaction;
 mod value;
@@ -35,6 +36,7 @@ pub use self::client::Access;
 use self::client::Client;
 use self::commit::Commit;
 use self::lease::{GiveBack, Take};
+use self::probe::Probe;
 use self::reading::Reading;
 use self::transaction::transact;
 use crate::domain::counts::Partials;
@@ -59,6 +61,15 @@ impl FirestoreState {
     /// Where TLS can't be set up, or an emulator's address is none.
     pub fn connect(project: &str, database: &str, access: Access) -> Result<Self, PortError> {
         Ok(Self { client: Client::new(project, database, access)? })
+    }
+
+    /// Reads a document that is never there, in a transaction that is then given up: the database can be reached and
+    /// read, and nothing is written.
+    ///
+    /// # Errors
+    /// Where it can't.
+    pub async fn probe(&self) -> Result<(), StateError> {
+        transact(&self.client, &Probe).await
     }
 
     fn reading(&self) -> Reading<'_> {

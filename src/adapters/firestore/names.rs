@@ -53,6 +53,11 @@ impl Names {
         format!("{}/documents", self.database)
     }
 
+    /// A document that is never written.
+    pub fn probe(&self) -> String {
+        self.document("probes", "doctor")
+    }
+
     pub fn lease(&self, app: &AppId) -> String {
         self.document("leases", app.as_str())
     }

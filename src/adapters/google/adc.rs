@@ -137,6 +137,12 @@ impl Adc {
         Origin { name: self.name.clone(), last_step, account, pool: None }
     }
 
+    /// The service account that it acts as, where the file names it.
+    pub(super) fn account(&self) -> Option<String> {
+        let Kind::File { file, .. } = &self.kind else { return None };
+        self.origin().account.or_else(|| file["client_email"].as_str().map(str::to_owned))
+    }
+
     /// A source of tokens for a scope.
     ///
     /// # Errors

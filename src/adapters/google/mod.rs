@@ -110,6 +110,24 @@ impl Identity {
         Self { source, tokens: Mutex::default() }
     }
 
+    /// Where its tokens come from, as a sentence names it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.source {
+            Source::Adc(adc) => adc.origin().name,
+            Source::Federation(federation) => federation.origin().name,
+        }
+    }
+
+    /// The service account that it acts as, where that is known without asking anybody.
+    #[must_use]
+    pub fn account(&self) -> Option<String> {
+        match &self.source {
+            Source::Adc(adc) => adc.account(),
+            Source::Federation(federation) => federation.origin().account,
+        }
+    }
+
     /// The source of tokens for a scope; the same one each time. Needs a Tokio runtime, in which it refreshes.
     ///
     /// # Errors

@@ -9,7 +9,9 @@ pub mod retry;
 
 pub use error::{HttpError, Kind, excerpt};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -141,6 +143,40 @@ impl Service {
     /// # Errors
     /// At once.
     pub async fn once(&self, call: &Call, token: &SecretString) -> Result<Value, HttpError> {
+        self.exchange(call, token).await.map(|(answer, _)| answer)
+    }
+
+    /// One try, with one of the answer's headers, which some services write what they know of the caller into.
+    ///
+    /// # Errors
+    /// At once.
+    pub async fn once_with_header(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        name: &str,
+    ) -> Result<(Value, Option<String>), HttpError> {
+        let (answer, headers) = self.exchange(call, token).await?;
+        Ok((answer, header(&headers, name).map(str::to_owned)))
+    }
+
+    /// What time the service says it is: the `Date` of an answer to a question about nothing, asked without a token.
+    /// None where it does not say. Source: RFC 9110, sections 5.6.7 and 6.6.1; `Age` is of RFC 9111, section 5.1.
+    ///
+    /// # Errors
+    /// Where it could not be reached.
+    pub async fn time(&self) -> Result<Option<Timestamp>, HttpError> {
+        let call = Call::new(Method::HEAD, "/");
+        let request = self.client.head(format!("{}/", self.base));
+        let answer =
+            request.send().await.map_err(|error| self.error(&call, Kind::of_transport(&error), None))?;
+        let date = header(answer.headers(), DATE.as_str()).and_then(|date| rfc2822::parse(date).ok());
+        // An answer out of a cache bears the date of its making.
+        let age = header(answer.headers(), AGE.as_str()).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+        Ok(date.and_then(|date| date.timestamp().checked_add(SignedDuration::from_secs(age)).ok()))
+    }
+
+    async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header(AUTHORIZATION, bearer(token));
         if let Some(body) = &call.body {
@@ -149,10 +185,11 @@ impl Service {
         let answer =
             request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))?;
         let status = answer.status().as_u16();
-        let retry_after = retry::seconds(header(answer.headers(), RETRY_AFTER.as_str()));
+        let headers = answer.headers().clone();
+        let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
         let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
         match (status, parse(&text)) {
-            (200..=299, Ok(body)) => Ok(body),
+            (200..=299, Ok(body)) => Ok((body, headers)),
             (200..=299, Err(problem)) => {
                 Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
             }

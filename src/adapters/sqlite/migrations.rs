@@ -36,6 +36,15 @@ const VERSION: i64 = STEPS.len() as i64;
 /// # Errors
 /// Where a newer program wrote it, or a step fails.
 pub fn apply(connection: &mut Connection, path: &Path) -> Result<(), PortError> {
+    let version = check(connection, path)?;
+    step_by_step(connection, version).map_err(|error| failed(path, "bring up to date", &error))
+}
+
+/// The version of a file that this program can bring up to date; 0 for one that is empty.
+///
+/// # Errors
+/// Where it is something else, or a newer program wrote it.
+pub fn check(connection: &Connection, path: &Path) -> Result<i64, PortError> {
     let version = version(connection).map_err(|error| failed(path, "open", &error))?;
     let kind: i64 = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
@@ -52,7 +61,7 @@ pub fn apply(connection: &mut Connection, path: &Path) -> Result<(), PortError> 
             "nothing was changed; use the newer tidegate that wrote it, or name another file in [state] path",
         ));
     }
-    step_by_step(connection, version).map_err(|error| failed(path, "bring up to date", &error))
+    Ok(version)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

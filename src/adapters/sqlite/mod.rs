@@ -4,6 +4,7 @@
 //! process. So a killed run never blocks the next one, and a lease that is found in the file while the lock is free is
 //! left over and taken over, with a higher fence. Commits are one transaction that checks the fence first.
 
+mod examine;
 mod migrations;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -21,6 +22,8 @@ use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, DecisionId};
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
+
+pub use self::examine::{Examined, examine};
 
 /// The state in a file.
 pub struct SqliteState {
@@ -138,7 +141,7 @@ impl Failure {
     fn named(self, path: &Path, verb: &str) -> StateError {
         match self {
             Self::Sqlite(error) => StateError::Failed(failed(path, verb, &error)),
-            Self::Document(what) => StateError::Failed(PortError::new(
+            Self::Document(what) => StateError::Unreadable(PortError::new(
                 format!("the state {} holds something unreadable: {what}", path.display()),
                 "nothing was overwritten; use the tidegate that wrote it, or move the file away to start anew",
             )),

@@ -108,17 +108,17 @@ fn bigquery_without_a_project() {
     tidegate.toml:2:8: no `project` in [warehouse]: BigQuery must be told where the exports are
       | kind = "bigquery"
       |        ^^^^^^^^^^
-      fix: add `project = "my-project"`, the id of the Firebase project, next to it
+      fix: add `project = "my-project"`, the id of the Firebase project, next to it, or in [gcp]
     "#);
 }
 
 #[test]
 fn a_project_by_its_name() {
     insta::assert_snapshot!(above("[warehouse]\nkind = \"bigquery\"\nproject = \"My project\""), @r#"
-    tidegate.toml:3:11: `project` in [warehouse] is "My project", which is no id of a project
+    tidegate.toml:3:11: `project` in [warehouse] is "My project", which is no id of a Google Cloud project
       | project = "My project"
       |           ^^^^^^^^^^^^
-      fix: write the id, such as my-project, not the name or the number: `gcloud projects list` prints it
+      fix: write the id as `gcloud projects list` shows it: 6 to 30 of a-z, 0-9 and '-'; not the name, not the number
     "#);
 }
 

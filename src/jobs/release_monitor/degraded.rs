@@ -2,8 +2,8 @@
 //!
 //! Nothing is remembered here, so the whole cycle is read and judged as at first sight, and only a halt is carried out:
 //! it asks for a state and not for a change, so making it twice does no harm. Nothing permissive is done, no warning is
-//! given, and the next run that can remember sees the release halted. The message bears a key of its own for the day,
-//! and is looked up before it is sent.
+//! given, and the next run that can remember sees the release halted. Where the channel holds an earlier halt of the
+//! same release, a person has resumed it since: that is not undone without a memory.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,12 +13,13 @@ use super::observe::{self, Unjudged};
 use super::{LEASE, ReleaseMonitor, conclude, rolling_out, unjudged_report};
 use crate::domain::decision::Record;
 use crate::domain::keys;
-use crate::domain::message;
-use crate::domain::release::{Action, Release};
-use crate::ports::{Lease, Notifier, PortError};
+use crate::domain::message::{self, NoteKind};
+use crate::domain::outbox;
+use crate::domain::release::{Action, Release, ReleaseId, ReleaseState};
+use crate::ports::{Lease, PortError};
 
-/// How far back a message of an earlier run is looked for; its key holds the day.
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
+/// How far back messages of earlier runs are looked for: as long as a release is watched at most.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Halts what has to be halted, without a memory. `problem` says why there is none.
 pub async fn run(job: &ReleaseMonitor<'_>, world: &AppWorld, problem: &str) -> Vec<AppReport> {
@@ -46,6 +47,11 @@ async fn one(
 ) -> AppReport {
     match observe::whole_cycle(world, release, now).await {
         Ok(judged) if judged.judgement.action == Some(Action::Halt) => {
+            if was_halted(world, &judged, release, now).await {
+                let resumed = "it would be halted, but it was halted before and a person has resumed it\n  fix: \
+                               look at the newest crashes, and halt it in the store's console if it must be";
+                return without_memory(AppReport::failed(world, resumed.to_owned()), problem);
+            }
             halt(job, world, release, judged, problem, now).await
         }
         // What a run without a memory would rather do than halt, it does not do.
@@ -75,7 +81,7 @@ async fn halt(
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
-            if let Err(error) = tell(world, &record, now).await {
+            if let Err(error) = tell(world, &record).await {
                 report.problems.push(error.to_string());
             }
         }
@@ -85,21 +91,26 @@ async fn halt(
     report
 }
 
-/// Says it once: another run of this day may have said it.
-async fn tell(world: &AppWorld, record: &Record, now: Timestamp) -> Result<(), PortError> {
-    let Some(notifier) = world.notifier.as_deref() else { return Ok(()) };
-    let id = &record.release;
-    let day = now.strftime("%Y-%m-%d").to_string();
-    let key = keys::key("degraded", &["halt", id.app.as_str(), id.platform.as_str(), &id.key, &day]);
+/// Whether the channel holds a halt of this release. Where it can't be asked, a bad release is halted all the same.
+async fn was_halted(world: &AppWorld, record: &Record, release: &Release, now: Timestamp) -> bool {
+    let Some(notifier) = world.notifier.as_deref() else { return false };
     let since = now.checked_sub(LOOK_BACK).unwrap_or(now);
-    if said(notifier, &key, since).await? {
-        return Ok(());
+    let state = ReleaseState::first_seen(record.release.clone(), release, since, now);
+    for key in [key(&record.release), outbox::message_key(NoteKind::Halt, &state)] {
+        if matches!(notifier.find(&key, None, since, LOOK_BACK).await, Ok(Some(_))) {
+            return true;
+        }
     }
-    let mut note = message::acted(record, Action::Halt);
-    note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
-    notifier.post(&key, &note, None).await.map(drop)
+    false
 }
 
-async fn said(notifier: &dyn Notifier, key: &str, since: Timestamp) -> Result<bool, PortError> {
-    Ok(notifier.find(key, None, since, LOOK_BACK).await?.is_some())
+fn key(id: &ReleaseId) -> String {
+    keys::key("degraded", &["halt", id.app.as_str(), id.platform.as_str(), &id.key])
+}
+
+async fn tell(world: &AppWorld, record: &Record) -> Result<(), PortError> {
+    let Some(notifier) = world.notifier.as_deref() else { return Ok(()) };
+    let mut note = message::acted(record, Action::Halt);
+    note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
+    notifier.post(&key(&record.release), &note, None).await.map(drop)
 }

@@ -99,8 +99,10 @@ impl ReleaseMonitor<'_> {
             },
         }
         let mut reports = or_nothing(world, reports);
-        watch::keep(self, world, lease, &known.watch, &reports, now).await?;
-        let problems = tell::drain(self, world, lease).await?;
+        let kept = watch::keep(self, world, lease, &known.watch, &reports, now).await;
+        let mut problems = tell::drain(self, world, lease).await?;
+        // What was done is reported, whether or not the watch over the app could be noted.
+        problems.extend(kept.err().map(|error| error.to_string()));
         if let Some(report) = reports.first_mut() {
             report.problems.extend(problems);
         }

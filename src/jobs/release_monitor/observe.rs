@@ -162,6 +162,7 @@ async fn start_at_first_sight(
         window: Window::new(since, now),
         crashes_from: since,
         mature_to: now,
+        seen_at: now,
         builds: release.builds.clone(),
         version: release.version.clone(),
         others: Vec::new(),
@@ -242,6 +243,9 @@ impl<'w> Look<'w> {
     async fn look_for(&mut self, need: Need) -> Result<(), PortError> {
         let marks = self.world.metrics.marks(&self.request(Need::Everything)).await?;
         self.state.looked.saw_sessions(marks.sessions.as_deref(), self.now);
+        if !marks.absent.is_empty() {
+            return self.read(Need::Everything).await;
+        }
         match need {
             Need::Everything => self.read(Need::Everything).await,
             Need::Newest if !self.state.looked.has_all_sessions() => {
@@ -263,7 +267,7 @@ impl<'w> Look<'w> {
     /// Counts the crashes alone. Where even all of them change nothing, the sessions stay unread.
     async fn check_crashes(&mut self, mark: Option<&str>) -> Result<(), PortError> {
         let request = self.request(Need::Everything);
-        let known = self.state.looked.same_crashes(mark, request.crashes_from);
+        let known = self.state.looked.same_crashes(mark, request.crashes_from, self.now);
         let (crashed, newest_at) = match known {
             Some(check) => (check.spared, check.newest_at),
             None => {
@@ -275,6 +279,7 @@ impl<'w> Look<'w> {
                 let check = |mark: &str| CrashCheck {
                     mark: mark.to_owned(),
                     from: request.crashes_from,
+                    counted_at: request.seen_at,
                     spared,
                     newest_at,
                 };
@@ -283,8 +288,6 @@ impl<'w> Look<'w> {
                 (spared, newest_at)
             }
         };
-        // A device's clock may run ahead; nothing is newer than the look itself.
-        let newest_at = newest_at.map(|at| at.min(request.window.to));
         self.state.newest_crash_at = self.state.newest_crash_at.max(newest_at);
         self.spared = Some(crashed);
         let need = looking::need_at_worst(&self.facts(), crashed, &self.world.policy, self.now);
@@ -348,6 +351,7 @@ impl<'w> Look<'w> {
             window,
             crashes_from: window.from.min(late),
             mature_to: mature_cut(full_minute(self.now), data.maturity),
+            seen_at: self.now,
             builds: self.release.builds.clone(),
             version: self.release.version.clone(),
             others: self.others.clone(),

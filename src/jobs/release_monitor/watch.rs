@@ -54,7 +54,10 @@ pub async fn keep(
 
 fn news(reports: &[AppReport], now: Timestamp) -> RunNews {
     let wait = reports.iter().filter_map(|report| report.wait).max();
-    let queries = |report: &AppReport| report.record.as_ref().map(|record| bytes_billed(&record.queries));
+    // The report of an intent that is resumed carries an earlier run's decision.
+    let of_now =
+        |report: &AppReport| report.record.as_ref().filter(|record| record.decided_at == now).cloned();
+    let queries = |report: &AppReport| of_now(report).map(|record| bytes_billed(&record.queries));
     RunNews {
         trouble: troubled(reports).next().map(|report| report.reason),
         not_before: wait.and_then(|wait| now.checked_add(wait.min(LONGEST_WAIT)).ok()),

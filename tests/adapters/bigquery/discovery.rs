@@ -124,6 +124,7 @@ async fn reading(fake: &Fake) -> Result<Reading, tidegate::ports::PortError> {
         window,
         crashes_from: window.from,
         mature_to: window.to,
+        seen_at: at("2026-11-18T12:10:00Z"),
         builds: vec![BuildNumber::new("200").unwrap()],
         version: VersionName::new("2.0").unwrap(),
         others: Vec::new(),

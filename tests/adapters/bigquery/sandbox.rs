@@ -121,6 +121,7 @@ fn request() -> MetricRequest {
         window,
         crashes_from: window.from,
         mature_to: at("2026-11-18T09:00:00Z"),
+        seen_at: at("2026-11-18T12:10:00Z"),
         builds: vec![BuildNumber::new("200").unwrap()],
         version: VersionName::new("2.0").unwrap(),
         others: Vec::new(),
