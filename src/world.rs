@@ -131,7 +131,7 @@ impl Loaded {
         FirestoreState::connect(&project, database, access).map_err(Ended::failed)
     }
 
-    /// The project of the Firestore database: the one given, else that of [gcp], else that of the environment.
+    /// The project of the Firestore database: the one given, else that of `[gcp]`, else that of the environment.
     pub(crate) fn firestore_project(&self, given: Option<&str>) -> Option<String> {
         let known = given.or(self.config.gcp.project.as_deref()).map(str::to_owned);
         known.or_else(|| environment::variable(PROJECT_VARIABLE))

@@ -76,7 +76,7 @@ pub enum Target {
         package: ApplicationId,
         /// The track.
         track: String,
-        /// The key of the service account; none means what [gcp] says.
+        /// The key of the service account; none means what `[gcp]` says.
         credentials: Option<SecretRef>,
         /// What a halt does to changes that Google is reviewing.
         in_review: InReview,

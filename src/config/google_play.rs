@@ -21,7 +21,7 @@ pub enum InReview {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "GooglePlay")]
 pub(super) struct RawGooglePlay {
-    /// The key of the service account, by reference. Left out, the program is who [gcp] says.
+    /// The key of the service account, by reference. Left out, the program is who `[gcp]` says.
     #[schemars(extend("examples" = ["file:play-service-account.json"]))]
     credentials: Option<At<SecretRef>>,
     /// Whether a halt may take changes out of Google's review, where it can't be made otherwise. Default: true.

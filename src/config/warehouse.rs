@@ -57,7 +57,7 @@ pub(super) struct RawWarehouse {
     /// The file of the embedded warehouse, relative to the configuration file's directory. Default: warehouse.sqlite.
     #[schemars(extend("default" = DEFAULT_PATH))]
     path: Option<At<FileName>>,
-    /// The project that the exports are in, for bigquery. Left out, that of [gcp].
+    /// The project that the exports are in, for bigquery. Left out, that of `[gcp]`.
     #[schemars(extend("examples" = ["my-project"]))]
     project: Option<At<ProjectId>>,
     /// The project that queries are run in and billed to, for bigquery. Left out, the project of the exports.

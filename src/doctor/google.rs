@@ -12,7 +12,7 @@ use crate::report::checks::Check;
 
 /// Set by every runner of GitHub Actions.
 const IN_GITHUB: &str = "GITHUB_ACTIONS";
-/// What a job of GitHub lacks that signs in without [gcp].
+/// What a job of GitHub lacks that signs in without `[gcp]`.
 const GITHUB_FIX: &str = "set [gcp] workload_identity_provider and service_account, and give the job `permissions: \
                           id-token: write` (docs/credentials.md)";
 

@@ -95,6 +95,23 @@ impl Failure {
         self.has_reason(LIMIT_EXCEEDED) || self.vendor().1.contains("exceeded limit for bytes billed")
     }
 
+    /// The same failure of a request about a job that is there: nothing of it says that there is none.
+    pub fn of_existing_job(self) -> Self {
+        match self {
+            Self::Http(mut error) => {
+                error.earlier_is_unclear = true;
+                Self::Http(error)
+            }
+            Self::Token(error) => Self::Odd(error.to_string()),
+            other => other,
+        }
+    }
+
+    /// Whether the job was ended from outside; such a one may be billed.
+    pub fn was_stopped(&self) -> bool {
+        self.has_reason("stopped") || self.has_reason("timeout")
+    }
+
     /// Whether BigQuery refused, at this try and at all before it: then there is no job.
     pub fn is_refusal(&self) -> bool {
         match self {

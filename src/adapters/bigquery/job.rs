@@ -35,6 +35,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const DONE: &str = "DONE";
 /// The status of an insertion under an id that is there already.
 const CONFLICT: u16 = 409;
+/// The status of a job that is not found.
+const NOT_FOUND: u16 = 404;
+/// How often a job that must be there is looked for.
+const MOST_LOOKS: u32 = 4;
 
 /// Runs queries as jobs.
 pub struct Jobs {
@@ -161,7 +165,8 @@ impl Jobs {
             }
             Err(failure @ Failure::Job(_)) => {
                 running.ended = true;
-                Err(Unanswered { failure, billed: Billed::Nothing })
+                let billed = if failure.was_stopped() { Billed::Unknown } else { Billed::Nothing };
+                Err(Unanswered { failure, billed })
             }
             Err(failure) => Err(running.given_up(failure).await),
         }
@@ -172,9 +177,22 @@ impl Jobs {
     async fn insert(&self, query: &Query, running: &Running<'_>, limit: u64) -> Result<Box<Job>, Failure> {
         let body = wire::job(&self.api, query, running.id, running.location, limit)?;
         match self.api.send(self.api.job_path("jobs"), body).await {
-            Err(failure) if failure.status() == Some(CONFLICT) => self.look(running).await,
+            Err(failure) if failure.status() == Some(CONFLICT) => self.look_at_existing(running).await,
             answer => answer,
         }
+    }
+
+    /// A job that is there already may not be found in the moment after its insertion.
+    async fn look_at_existing(&self, running: &Running<'_>) -> Result<Box<Job>, Failure> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..MOST_LOOKS {
+            match self.look(running).await {
+                Err(failure) if failure.status() == Some(NOT_FOUND) => self.pause(pause).await,
+                answer => return answer.map_err(Failure::of_existing_job),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.look(running).await.map_err(Failure::of_existing_job)
     }
 
     /// <https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get>.
