@@ -151,12 +151,14 @@ impl Loaded {
             return Ok(identity);
         }
         let (gcp, endpoints) = (&self.config.gcp, &self.config.endpoints);
+        let variables = environment::google();
+        let federated = gcp.workload_identity_provider.is_some() && variables.oidc_request_url.is_some();
         let identity = match &gcp.credentials {
-            Some(reference) => {
+            Some(reference) if !federated => {
                 let key = environment::secret(reference, &self.directory)?;
                 Identity::from_key(&key, &reference.to_string(), endpoints)?
             }
-            None => Identity::new(gcp, endpoints, &environment::google(), client)?,
+            _ => Identity::new(gcp, endpoints, &variables, client)?,
         };
         Ok(self.identity.get_or_init(|| identity))
     }

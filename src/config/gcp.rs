@@ -20,7 +20,7 @@ pub struct Gcp {
     pub service_account: Option<String>,
     /// The project of the warehouse and of the state, and the one that pays, where nothing else is said.
     pub project: Option<String>,
-    /// The key of a service account, for who can't do without one.
+    /// The key of a service account, for where GitHub's token is not: a run by hand, another CI.
     pub credentials: Option<SecretRef>,
 }
 
@@ -38,20 +38,13 @@ pub(super) struct RawGcp {
     /// The project of BigQuery and Firestore, and the one that pays, where their own sections name none.
     #[schemars(extend("examples" = ["my-project"]))]
     project: Option<At<ProjectId>>,
-    /// The key of a service account, by reference, where there is no provider. Left out, the application default credentials are used.
+    /// The key of a service account, by reference, for runs outside of GitHub Actions. Left out, the application default credentials are used there.
     #[schemars(extend("examples" = ["file:tidegate-key.json"]))]
     credentials: Option<At<SecretRef>>,
 }
 
 impl RawGcp {
     pub(super) fn check(&self) -> Result<Gcp, Problem> {
-        if let (Some(_), Some(key)) = (&self.workload_identity_provider, &self.credentials) {
-            return Err(Problem::new(
-                key.span(),
-                "[gcp] names a provider and a key: the program can be only one of them",
-                "leave `credentials` out; a provider needs no key",
-            ));
-        }
         if let (None, Some(account)) = (&self.workload_identity_provider, &self.service_account) {
             return Err(Problem::new(
                 account.span(),

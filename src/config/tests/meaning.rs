@@ -19,7 +19,8 @@ fn the_shortest_file_has_every_default() {
       "gcp": {
         "workload_identity_provider": null,
         "service_account": null,
-        "project": null
+        "project": null,
+        "credentials": null
       },
       "endpoints": {
         "google_play": null,
