@@ -14,7 +14,7 @@ use super::policy::{Mode, Policy};
 use super::rules::{crash_free_sessions_fast_track as fast_track, crash_free_sessions_halt as halt};
 use super::verdict::{Reason, Verdict};
 
-/// How long an unchanged mark stands for unchanged crashes: two looks, so that a storm is not missed for longer.
+/// How long an unchanged mark stands for unchanged rows: two looks, so that nothing is missed for longer.
 const LONGEST_TRUST: SignedDuration = SignedDuration::from_mins(30);
 
 /// Whether sessions may be left unread where they change nothing.
@@ -59,7 +59,7 @@ fn speaks(mode: Mode, rule: &str, ruling: &super::verdict::Ruling) -> bool {
     let reason = ruling.evidence.reason;
     match rule {
         fast_track::ID => {
-            // The last: whether crashes arrive is not seen in the sessions.
+            // The last two: whether crashes arrive is not seen in the sessions.
             let settled = [
                 Reason::NothingRollingOut,
                 Reason::AlreadyChecked,
@@ -120,11 +120,14 @@ impl Looked {
         }
     }
 
-    /// Whether the last reading saw every session that the tables hold: they have not changed since its window ended.
+    /// Whether the last reading saw every session that the tables hold: they have not changed since its window ended,
+    /// and that is not long ago.
     #[must_use]
-    pub fn has_all_sessions(&self) -> bool {
+    pub fn has_all_sessions(&self, now: Timestamp) -> bool {
         match (&self.sessions, self.sessions_read_to) {
-            (Some(mark), Some(read_to)) => mark.first_seen_at <= read_to,
+            (Some(mark), Some(read_to)) => {
+                mark.first_seen_at <= read_to && now.duration_since(read_to) <= LONGEST_TRUST
+            }
             _ => false,
         }
     }

@@ -248,7 +248,7 @@ impl<'w> Look<'w> {
         }
         match need {
             Need::Everything => self.read(Need::Everything).await,
-            Need::Newest if !self.state.looked.has_all_sessions() => {
+            Need::Newest if !self.state.looked.has_all_sessions(self.now) => {
                 self.read(Need::Newest).await?;
                 self.unless_decided(self.need()).await
             }

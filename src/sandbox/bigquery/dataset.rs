@@ -272,9 +272,7 @@ impl Dataset {
 
 /// The columns that a source reads, those included that a table may lack.
 fn read_by(source: Source) -> Vec<&'static str> {
-    let text = source.sql(Engine::BigQuery);
-    let optional = text.split("{optional:").skip(1).filter_map(|rest| rest.split('}').next());
-    source.needed().iter().copied().chain(optional).collect()
+    source.needed().iter().copied().chain(source.optional()).collect()
 }
 
 fn of_width(export: Export, name: &str) -> MeasuredColumn {
