@@ -14,9 +14,9 @@ use super::{LEASE, ReleaseMonitor, conclude, rolling_out, unjudged_report};
 use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
-use crate::domain::outbox::{self, Sink};
+use crate::domain::outbox::{self, Message, Sink};
 use crate::domain::release::{Action, Change, Release, ReleaseId, ReleaseState};
-use crate::ports::{Found, Lease, PortError};
+use crate::ports::{Found, Lease, Notifier, PortError};
 
 /// How far back messages of earlier runs are looked for: as long as a release is watched at most.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -102,6 +102,19 @@ async fn was_halted(world: &AppWorld, record: &Record, release: &Release, now: T
         }
     }
     false
+}
+
+/// Whether a run without a memory has told of the halt that this message tells of: it could not note that it did.
+pub async fn told(notifier: &dyn Notifier, message: &Message) -> Found {
+    if message.note.kind != NoteKind::Halt || message.sink != Sink::Slack {
+        return Found::Nowhere;
+    }
+    let found = notifier.find(&key(&message.release), None, message.written_at, LOOK_BACK).await;
+    match found {
+        Ok(Found::There(posted)) => Found::There(posted),
+        // A halt must be told: twice rather than never.
+        Ok(Found::Nowhere | Found::CannotTell(_)) | Err(_) => Found::Nowhere,
+    }
 }
 
 fn key(id: &ReleaseId) -> String {

@@ -4,7 +4,7 @@
 //! the run that sent it may have been killed between Slack's answer and its own note of it.
 
 use super::super::AppWorld;
-use super::ReleaseMonitor;
+use super::{ReleaseMonitor, degraded};
 use crate::domain::outbox::{Delivery, Message, Posted};
 use crate::ports::{Effect, Found, Lease, Notifier, Outlook, PortError, StateError, Write};
 
@@ -42,23 +42,28 @@ async fn send(
     message: Message,
     parent: Option<&Posted>,
 ) -> Result<Result<Message, PortError>, StateError> {
-    let outcome = match (&message.posted, message.delivery) {
-        (Some(posted), _) => {
-            notifier.update(posted, &message.key, &message.note).await.map(|()| posted.clone())
-        }
-        (None, Delivery::Sending) => match claimed_and_found(job, notifier, lease, &message).await? {
-            // Whether it arrived is still not known, so it stays as being sent.
-            Err(error) => return Ok(Err(error)),
-            Ok(Found::There(posted)) => Ok(posted),
-            Ok(Found::Nowhere) => notifier.post(&message.key, &message.note, message.under.as_ref()).await,
-            Ok(Found::CannotTell(why)) => Err(PortError::new(why, "look whether it is there").lasting()),
-        },
-        (None, _) => return post_marked(job, notifier, lease, message, parent).await,
+    if let Some(posted) = message.posted.clone() {
+        let outcome = notifier.update(&posted, &message.key, &message.note).await;
+        return settle(job, lease, message, outcome.map(|()| posted)).await;
+    }
+    let found = match message.delivery {
+        Delivery::Sending => find(job, notifier, &message).await,
+        _ => Ok(degraded::told(notifier, &message).await),
     };
-    settle(job, lease, message, outcome).await
+    match found {
+        // Whether it arrived is still not known, so it stays as being sent.
+        Err(error) => Ok(Err(error)),
+        Ok(Found::There(posted)) => settle(job, lease, message, Ok(posted)).await,
+        Ok(Found::Nowhere) => post_marked(job, notifier, lease, message, parent).await,
+        Ok(Found::CannotTell(why)) => {
+            let error = PortError::new(why, "look whether it is there").lasting();
+            settle(job, lease, message, Err(error)).await
+        }
+    }
 }
 
-/// Marks the message as being sent, then sends it.
+/// Marks the message as being sent, then sends it. One that is marked already is marked again: only the holder of the
+/// lease can, and what a run has found that lost it without noticing, another run may be sending at this moment.
 async fn post_marked(
     job: &ReleaseMonitor<'_>,
     notifier: &dyn Notifier,
@@ -66,27 +71,15 @@ async fn post_marked(
     message: Message,
     parent: Option<&Posted>,
 ) -> Result<Result<Message, PortError>, StateError> {
-    let sending = Message {
-        delivery: Delivery::Sending,
-        first_attempt_at: Some(job.clock.now()),
-        under: parent.cloned(),
-        ..message
+    let under = match message.delivery {
+        Delivery::Sending => message.under.clone(),
+        _ => parent.cloned(),
     };
+    let first_attempt_at = message.first_attempt_at.or_else(|| Some(job.clock.now()));
+    let sending = Message { delivery: Delivery::Sending, first_attempt_at, under, ..message };
     job.state.commit(lease, vec![Write::Message(Box::new(sending.clone()))]).await?;
-    let outcome = notifier.post(&sending.key, &sending.note, parent).await;
+    let outcome = notifier.post(&sending.key, &sending.note, sending.under.as_ref()).await;
     settle(job, lease, sending, outcome).await
-}
-
-/// Writes down once more that the message is being sent, which only the holder of the lease can: what a run finds that
-/// has lost it without noticing, another run may be sending at this moment. Then looks for it.
-async fn claimed_and_found(
-    job: &ReleaseMonitor<'_>,
-    notifier: &dyn Notifier,
-    lease: &Lease,
-    message: &Message,
-) -> Result<Result<Found, PortError>, StateError> {
-    job.state.commit(lease, vec![Write::Message(Box::new(message.clone()))]).await?;
-    Ok(find(job, notifier, message).await)
 }
 
 /// Looks for a message where it was sent, which may be another place than where it would be sent today.
