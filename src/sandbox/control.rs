@@ -8,6 +8,7 @@
 //! | `/now` | GET, POST | `{"now": RFC 3339}`; null goes back to the wall clock |
 //! | `/latency` | PUT | `{"milliseconds"}` that every answer takes |
 //! | `/faults` | GET, POST, DELETE | one fault or a list |
+//! | `/chance` | PUT | `{"seed", "percent"}` of the requests that fail, until the faults are deleted |
 //! | `/requests` | GET, DELETE | `{"total", "requests"}` |
 //! | `/play/apps` | POST | an app |
 //! | `/play/apps/{package}` | PATCH | stage, review, sending |
@@ -128,6 +129,13 @@ struct LatencyBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ChanceBody {
+    seed: u64,
+    percent: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BudgetBody {
     requests_per_hour: Option<usize>,
 }
@@ -166,6 +174,10 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("GET", ["faults"]) => return Ok(json!({"faults": model.faults()})),
         ("POST", ["faults"]) => add_faults(model, call)?,
         ("DELETE", ["faults"]) => model.clear_faults(),
+        ("PUT", ["chance"]) => {
+            let chance: ChanceBody = body(call)?;
+            model.set_chance(chance.seed, chance.percent);
+        }
         ("GET", ["requests"]) => {
             let requests = model.requests();
             return Ok(json!({"total": requests.len(), "requests": requests}));

@@ -99,6 +99,11 @@ impl Model {
         self.world().faults.push(fault);
     }
 
+    /// Lets so many percent of the requests to every service fail, until the faults are cleared.
+    pub fn set_chance(&self, seed: u64, percent: u8) {
+        self.world().faults.by_chance(seed, percent);
+    }
+
     /// The faults that are still to come.
     pub fn faults(&self) -> Vec<Fault> {
         self.world().faults.pending().to_vec()

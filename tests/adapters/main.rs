@@ -23,6 +23,7 @@ mod import;
 mod killed;
 mod monitor;
 mod pairs;
+mod random_faults;
 mod sparing;
 mod state_conformance;
 mod support;

@@ -24,7 +24,7 @@ const DATASETS: [&str; 5] =
 const PACKAGE: &str = "com.example.app";
 
 /// What the events say of version 2.0, build 200.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Events {
     /// 1,000 sessions, 10 of them crashed: beyond doubt worse than 99.95 %.
     Bad,
@@ -35,7 +35,7 @@ pub enum Events {
 }
 
 /// Which apps the configuration has.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Apps {
     Android,
     Ios,
@@ -287,7 +287,7 @@ impl Ran {
     }
 }
 
-fn play_releases() -> Vec<Value> {
+pub fn play_releases() -> Vec<Value> {
     vec![
         json!({"name": "1.9", "versionCodes": ["100"], "status": "completed", "inAppUpdatePriority": 2}),
         json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15,
@@ -295,7 +295,7 @@ fn play_releases() -> Vec<Value> {
     ]
 }
 
-fn fill(fixture: &Fixture, events: Events, apps: Apps) {
+pub fn fill(fixture: &Fixture, events: Events, apps: Apps) {
     let (sessions, crashed) = match events {
         Events::Bad => (1_000, 10),
         Events::Good => (15_000, 0),
