@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt as _};
+use jiff::SignedDuration;
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -15,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use super::super::http::retry;
 use super::error::{Purpose, Trouble};
+use crate::config;
 use crate::ports::PortError;
 
 /// A call that has not connected by then will not.
@@ -23,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// A whole call, slow answers included; far below the run's deadline.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is not found this long after sending began did not arrive: a call ends sooner.
+const ARRIVAL: SignedDuration = SignedDuration::from_secs(30);
 /// Items on a page: GitHub's most.
 pub(super) const PER_PAGE: u8 = 100;
 /// More pages than these are not read: what is looked for was made a short while ago and stands on the first.
@@ -35,6 +40,15 @@ pub struct RepositoryName {
     pub owner: String,
     /// The name within.
     pub name: String,
+}
+
+impl RepositoryName {
+    /// Reads `owner/name`; none where it is not of that form, or could lead elsewhere in an address.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (owner, name) = text.split_once('/').filter(|_| config::is_repository(text))?;
+        Some(Self { owner: owner.to_owned(), name: name.to_owned() })
+    }
 }
 
 impl fmt::Display for RepositoryName {
@@ -90,6 +104,15 @@ impl GitHub {
         Ok(Self { crab, repository, known: Arc::default() })
     }
 
+    /// Another repository with the same token.
+    #[must_use]
+    pub fn of(&self, repository: RepositoryName) -> Self {
+        match repository == self.repository {
+            true => self.clone(),
+            false => Self { crab: self.crab.clone(), repository, known: Arc::default() },
+        }
+    }
+
     /// The repository.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
@@ -106,12 +129,12 @@ impl GitHub {
     }
 
     /// A call that changes nothing, made again a few times where that may help.
-    pub(super) async fn read<T>(
+    pub(super) async fn read<'c, T>(
         &self,
         purpose: &Purpose,
-        call: impl AsyncFn() -> octocrab::Result<T>,
+        call: impl Fn() -> BoxFuture<'c, octocrab::Result<T>> + Send,
     ) -> Result<T, PortError> {
-        self.tried(call).await.map_err(|trouble| trouble.of_read(purpose, &self.repository))
+        tried(call).await.map_err(|trouble| trouble.of_read(purpose, &self.repository))
     }
 
     /// A call that changes something, made once.
@@ -123,23 +146,8 @@ impl GitHub {
         once(call).await.map_err(|trouble| trouble.of_write(purpose, &self.repository))
     }
 
-    async fn tried<T>(&self, call: impl AsyncFn() -> octocrab::Result<T>) -> Result<T, Trouble> {
-        let mut failures = 0;
-        loop {
-            let trouble = match once(call()).await {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
-            };
-            failures += 1;
-            match retry::wait(failures, trouble.retry_after).filter(|_| trouble.is_passing()) {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(trouble),
-            }
-        }
-    }
-
     /// Reads one page of a list.
-    pub(super) async fn page<T: DeserializeOwned>(
+    pub(super) async fn page<T: DeserializeOwned + Send>(
         &self,
         purpose: &Purpose,
         path: &str,
@@ -148,11 +156,12 @@ impl GitHub {
     ) -> Result<Vec<T>, PortError> {
         let (size, page) = (PER_PAGE.to_string(), page.to_string());
         let query = [query, &[("per_page", size.as_str()), ("page", page.as_str())]].concat();
-        self.read(purpose, async || self.crab.get(self.path(path), Some(&query)).await).await
+        let (path, query) = (self.path(path), &query);
+        self.read(purpose, || self.crab.get(path.clone(), Some(query)).boxed()).await
     }
 
     /// Posts what octocrab has no call for.
-    pub(super) async fn post<B: Serialize + Sync, T: DeserializeOwned>(
+    pub(super) async fn post<B: Serialize + Sync, T: DeserializeOwned + Send>(
         &self,
         purpose: &Purpose,
         path: &str,
@@ -167,14 +176,14 @@ impl GitHub {
         struct User {
             login: String,
         }
-        let ask = async || {
-            match self.tried(async || self.crab.get::<User, _, _>("/user", None::<&()>).await).await {
+        let ask = async {
+            match tried(|| self.crab.get::<User, _, _>("/user", None::<&()>).boxed()).await {
                 Ok(user) => Ok(Owner::Person(user.login)),
                 Err(trouble) if trouble.is_for_persons_only() => Ok(Owner::App),
                 Err(trouble) => Err(trouble.of_read(purpose, &self.repository)),
             }
         };
-        self.known.owner.get_or_try_init(ask).await
+        self.known.owner.get_or_try_init(|| ask).await
     }
 
     /// The default branch: <https://docs.github.com/rest/repos/repos#get-a-repository>.
@@ -183,11 +192,40 @@ impl GitHub {
         struct Repository {
             default_branch: String,
         }
-        let ask = async || {
-            let get = async || self.crab.get::<Repository, _, _>(self.path(""), None::<&()>).await;
+        let ask = async {
+            let get = || self.crab.get::<Repository, _, _>(self.path(""), None::<&()>).boxed();
             self.read(&Purpose::SeeRepository, get).await.map(|repository| repository.default_branch)
         };
-        self.known.default_branch.get_or_try_init(ask).await.map(String::as_str)
+        self.known.default_branch.get_or_try_init(|| ask).await.map(String::as_str)
+    }
+}
+
+/// Whether a token may be sent there: an address of the web that is read only by whom it is for, and leads nowhere else.
+#[must_use]
+pub fn is_api_address(address: &str) -> bool {
+    let rest = address.strip_prefix("https://").unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '/' | '_');
+    rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && rest.chars().all(plain) && !rest.ends_with('/')
+}
+
+/// How long to wait before looking again for what is not there, where sending it began only `age` ago.
+pub(super) fn time_to_arrive(age: SignedDuration) -> Option<Duration> {
+    ARRIVAL.checked_sub(age).and_then(|rest| Duration::try_from(rest).ok())
+}
+
+/// A call, made again a few times where that may help.
+async fn tried<'c, T>(call: impl Fn() -> BoxFuture<'c, octocrab::Result<T>> + Send) -> Result<T, Trouble> {
+    let mut failures = 0;
+    loop {
+        let trouble = match once(call()).await {
+            Ok(answer) => return Ok(answer),
+            Err(trouble) => trouble,
+        };
+        failures += 1;
+        match retry::wait(failures, trouble.retry_after).filter(|_| trouble.is_passing()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(trouble),
+        }
     }
 }
 
@@ -214,6 +252,17 @@ async fn once<T>(call: impl Future<Output = octocrab::Result<T>>) -> Result<T, T
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_goes_to_whole_addresses_only() {
+        assert!(is_api_address("https://api.github.com") && is_api_address("https://ghe.example/api/v3"));
+        for bad in [
+            "", "http://api.github.com", "https://", "https://x@evil.example", "https://a.example?x", "https://a.example/",
+            "https://a.example#x", "https:///x",
+        ] {
+            assert!(!is_api_address(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_token_that_fits_no_header_is_refused_without_being_shown() {

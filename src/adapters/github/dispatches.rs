@@ -7,11 +7,16 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::client::GitHub;
 use super::error::Purpose;
-use crate::ports::PortError;
+use super::text;
+use crate::domain::message::Note;
+use crate::domain::outbox::Posted;
+use crate::ports::{Found, Notifier, PortError};
 
 /// Limits of GitHub: the top-level properties of a payload, and its size in bytes, which must be smaller.
 const MOST_PAYLOAD_KEYS: usize = 10;
@@ -31,6 +36,8 @@ pub enum Start {
         file: String,
         /// The branch or tag; none is the default branch.
         reference: Option<String>,
+        /// Its inputs; words in braces are filled in from the note.
+        inputs: BTreeMap<String, String>,
     },
 }
 
@@ -48,47 +55,42 @@ impl Dispatches {
         Self { github, start }
     }
 
-    /// What is started.
-    #[must_use]
-    pub fn start(&self) -> &Start {
-        &self.start
-    }
-
-    /// Sends the event with a payload.
-    ///
-    /// # Errors
-    /// Where the payload is too large, it was refused, or whether it was sent is unclear and stays so.
     async fn send_event(&self, event_type: &str, payload: &Map<String, Value>) -> Result<(), PortError> {
         let payload = Value::Object(payload.clone());
         let keys = payload.as_object().map_or(0, Map::len);
         if keys > MOST_PAYLOAD_KEYS || payload.to_string().len() >= PAYLOAD_BYTES {
             return Err(PortError::new(
                 format!("a repository_dispatch takes {MOST_PAYLOAD_KEYS} values and less than {PAYLOAD_BYTES} bytes"),
-                "report this as a bug",
-            ));
+                "name fewer values",
+            )
+            .lasting());
         }
         let body = json!({"event_type": event_type, "client_payload": payload});
         self.raw_post(&Purpose::DispatchEvent, "/dispatches", &body).await.map(drop)
     }
 
-    /// Starts what is configured: an event carries the payload, a workflow the inputs. Returns the address of the run,
-    /// where GitHub tells it.
+    /// Starts what is configured: an event carries the payload, a workflow the inputs with what the note says filled in.
+    /// Returns the address of the run, where GitHub tells it.
     ///
     /// # Errors
     /// Where it was refused, or whether it was started is unclear and stays so.
     pub async fn send(
         &self,
         payload: &Map<String, Value>,
-        inputs: &BTreeMap<String, String>,
+        note: &Note,
     ) -> Result<Option<String>, PortError> {
         match &self.start {
             Start::Event { event_type } => self.send_event(event_type, payload).await.map(|()| None),
-            Start::Workflow { file, reference } => {
+            Start::Workflow { file, reference, inputs } => {
                 let reference = match reference {
                     Some(reference) => reference,
                     None => self.github.default_branch().await?,
                 };
-                let body = json!({"ref": reference, "inputs": inputs, "return_run_details": true});
+                let body = json!({
+                    "ref": reference,
+                    "inputs": text::inputs(inputs, note),
+                    "return_run_details": true,
+                });
                 let path = format!("/actions/workflows/{file}/dispatches");
                 let answer = self.raw_post(&Purpose::DispatchWorkflow, &path, &body).await?;
                 // An older GitHub Enterprise answers nothing.
@@ -106,5 +108,36 @@ impl Dispatches {
             crab.body_to_string(octocrab::map_github_error(answer).await?).await
         };
         self.github.write(purpose, call).await
+    }
+}
+
+#[async_trait]
+impl Notifier for Dispatches {
+    async fn post(&self, key: &str, note: &Note, _parent: Option<&Posted>) -> Result<Posted, PortError> {
+        let run = self.send(&text::payload(key, note), note).await?;
+        let id = run.unwrap_or_else(|| match &self.start {
+            Start::Event { event_type } => event_type.clone(),
+            Start::Workflow { file, .. } => file.clone(),
+        });
+        Ok(Posted { channel: self.github.repository().to_string(), id })
+    }
+
+    /// What was started can't be changed.
+    async fn update(&self, _posted: &Posted, _key: &str, _note: &Note) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn find(
+        &self,
+        _key: &str,
+        _parent: Option<&Posted>,
+        _since: Timestamp,
+        _age: SignedDuration,
+    ) -> Result<Found, PortError> {
+        let repository = self.github.repository();
+        Ok(Found::CannotTell(format!(
+            "whether a workflow was started in {repository} is not known: GitHub keeps no list of dispatches, and a second \
+             one could act twice"
+        )))
     }
 }

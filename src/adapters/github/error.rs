@@ -173,15 +173,20 @@ impl Trouble {
     }
 
     pub(super) fn of_read(&self, purpose: &Purpose, repository: &RepositoryName) -> PortError {
-        PortError::new(self.what(purpose, repository), self.fix(*purpose, repository)).after(self.retry_after)
+        let error = PortError::new(self.what(purpose, repository), self.fix(*purpose, repository));
+        self.with_outlook(error)
     }
 
     pub(super) fn of_write(&self, purpose: &Purpose, repository: &RepositoryName) -> PortError {
-        let what = self.what(purpose, repository);
         match self.effect_is_unclear() {
-            true => PortError::unclear(what, purpose.afterwards()).after(self.retry_after),
-            false => PortError::new(what, self.fix(*purpose, repository)).after(self.retry_after),
+            true => self.with_outlook(PortError::unclear(self.what(purpose, repository), purpose.afterwards())),
+            false => self.of_read(purpose, repository),
         }
+    }
+
+    fn with_outlook(&self, error: PortError) -> PortError {
+        let error = error.after(self.retry_after);
+        if self.is_passing() || self.effect_is_unclear() { error } else { error.lasting() }
     }
 
     fn what(&self, purpose: &Purpose, repository: &RepositoryName) -> String {
@@ -292,13 +297,26 @@ mod tests {
             let trouble = Trouble { kind, words: String::new(), retry_after: None };
             trouble.of_write(&Purpose::DispatchEvent, &repository)
         };
-        use crate::ports::Effect;
+        use crate::ports::{Effect, Outlook};
         for kind in [Kind::NotConnected, Kind::NotSent, Kind::Limited, Kind::Refused(403), Kind::Refused(422)] {
             assert_eq!(effect(kind).effect, Effect::None, "{kind:?}");
         }
         for kind in [Kind::Lost, Kind::Refused(502), Kind::Refused(408)] {
             assert_eq!(effect(kind).effect, Effect::Unclear, "{kind:?}");
             assert!(effect(kind).fix.contains("not sent again"));
+            assert_eq!(effect(kind).outlook, Outlook::Passing);
+        }
+        for (kind, outlook) in [
+            (Kind::Limited, Outlook::Passing),
+            (Kind::NotConnected, Outlook::Passing),
+            (Kind::Refused(401), Outlook::Lasting),
+            (Kind::Refused(403), Outlook::Lasting),
+            (Kind::Refused(404), Outlook::Lasting),
+            (Kind::Refused(410), Outlook::Lasting),
+            (Kind::Refused(422), Outlook::Lasting),
+            (Kind::Refused(301), Outlook::Lasting),
+        ] {
+            assert_eq!(effect(kind).outlook, outlook, "{kind:?}");
         }
     }
 }

@@ -7,13 +7,18 @@
 
 use std::time::SystemTime;
 
+use async_trait::async_trait;
+use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use octocrab::models::issues::Issue;
 use octocrab::params::State;
 
-use super::client::{GitHub, MOST_PAGES, Owner, PER_PAGE};
+use super::client::{GitHub, MOST_PAGES, Owner, PER_PAGE, time_to_arrive};
 use super::error::Purpose;
-use crate::ports::PortError;
+use super::text;
+use crate::domain::message::Note;
+use crate::domain::outbox::Posted;
+use crate::ports::{Found, Notifier, PortError};
 
 /// Looking for an issue starts this long before the first attempt, for clocks that differ.
 const LOOK_BACK: SignedDuration = SignedDuration::from_secs(300);
@@ -53,15 +58,18 @@ impl Issues {
         Self { github, labels, assignees }
     }
 
-    /// Looks for the issue with a key that was opened since a little before `since`, open or closed. Where there are two,
-    /// it is the older one.
+    /// Looks for the issue with a key that was opened since a little before `since`, open or closed; without `since` it is
+    /// looked for among the newest only. Where there are two, it is the older one.
     ///
     /// # Errors
     /// Where GitHub could not be asked, or has more issues since then than are looked at.
-    pub async fn find(&self, key: &str, since: Timestamp) -> Result<Option<OpenedIssue>, PortError> {
-        let purpose = Purpose::LookForIssue;
-        let owner = self.github.owner(&purpose).await?;
-        let since = since.checked_sub(LOOK_BACK).unwrap_or(since);
+    pub async fn issue(
+        &self,
+        key: &str,
+        since: Option<Timestamp>,
+    ) -> Result<Option<OpenedIssue>, PortError> {
+        let owner = self.github.owner(&Purpose::LookForIssue).await?;
+        let since = since.map(|since| since.checked_sub(LOOK_BACK).unwrap_or(since));
         let line = marker(key);
         let mut found = None;
         for page in 1..=MOST_PAGES {
@@ -69,13 +77,13 @@ impl Issues {
             let last = issues.len() < usize::from(PER_PAGE);
             // The newest come first, so the last one found is the oldest.
             found = issues.into_iter().filter(|issue| is_ours(issue, owner, &line)).next_back().or(found);
-            if last {
+            if last || since.is_none() {
                 return Ok(found.map(|issue| opened(&issue)));
             }
         }
         Err(PortError::new(
-            format!("{} has too many issues since {since} to look for ours", self.github.repository()),
-            "look for an issue of this release by hand, and close a second one",
+            format!("{} has too many new issues to look for ours", self.github.repository()),
+            "look for the issue of this release by hand",
         ))
     }
 
@@ -107,22 +115,81 @@ impl Issues {
         }
     }
 
+    fn posted(&self, issue: &OpenedIssue) -> Posted {
+        Posted { channel: self.github.repository().to_string(), id: issue.number.to_string() }
+    }
+
     fn handler(&self) -> octocrab::issues::IssueHandler<'_> {
         let repository = self.github.repository();
         self.github.crab().issues(&repository.owner, &repository.name)
     }
 
-    async fn page(&self, owner: &Owner, since: Timestamp, page: u32) -> Result<Vec<Issue>, PortError> {
-        let call = async || {
-            let handler = self.handler();
-            let list = handler.list().state(State::All).since(SystemTime::from(since));
-            let list = match owner {
-                Owner::Person(login) => list.creator(login),
-                Owner::App => list,
-            };
-            list.per_page(PER_PAGE).page(page).send().await
+    async fn list(
+        &self,
+        owner: &Owner,
+        since: Option<Timestamp>,
+        page: u32,
+    ) -> octocrab::Result<octocrab::Page<Issue>> {
+        let handler = self.handler();
+        let list = handler.list().state(State::All).per_page(PER_PAGE).page(page);
+        let list = match since {
+            Some(since) => list.since(SystemTime::from(since)),
+            None => list,
         };
+        match owner {
+            Owner::Person(login) => list.creator(login).send().await,
+            Owner::App => list.send().await,
+        }
+    }
+
+    async fn page(
+        &self,
+        owner: &Owner,
+        since: Option<Timestamp>,
+        page: u32,
+    ) -> Result<Vec<Issue>, PortError> {
+        let call = || self.list(owner, since, page).boxed();
         self.github.read(&Purpose::LookForIssue, call).await.map(|page| page.items)
+    }
+}
+
+#[async_trait]
+impl Notifier for Issues {
+    async fn post(&self, key: &str, note: &Note, _parent: Option<&Posted>) -> Result<Posted, PortError> {
+        // One more look costs little: a state that was lost, or a second program, must not open a second issue.
+        let issue = match self.issue(key, None).await? {
+            Some(issue) => issue,
+            None => self.open(key, &text::issue(note)).await?,
+        };
+        Ok(self.posted(&issue))
+    }
+
+    async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError> {
+        let repository = self.github.repository().to_string();
+        let number = posted.id.parse().ok().filter(|_| posted.channel == repository);
+        let Some(number) = number else {
+            return Err(PortError::new(
+                format!("the issue {} of {} is in another repository than {repository}", posted.id, posted.channel),
+                "edit or close it by hand; the next halt is told in the new repository",
+            )
+            .lasting());
+        };
+        self.edit(number, key, &text::issue(note)).await
+    }
+
+    async fn find(
+        &self,
+        key: &str,
+        _parent: Option<&Posted>,
+        since: Timestamp,
+        age: SignedDuration,
+    ) -> Result<Found, PortError> {
+        let mut found = self.issue(key, Some(since)).await?;
+        if let Some(rest) = time_to_arrive(age).filter(|_| found.is_none()) {
+            tokio::time::sleep(rest).await;
+            found = self.issue(key, Some(since)).await?;
+        }
+        Ok(found.map_or(Found::Nowhere, |issue| Found::There(self.posted(&issue))))
     }
 }
 
@@ -134,9 +201,9 @@ fn some(names: &[String]) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.to_vec())
 }
 
-/// The hidden first line. Keys are letters, digits and `-`; whatever else there is could end the comment.
+/// The hidden first line. Keys are letters, digits and single signs; whatever else there is could end the comment.
 fn marker(key: &str) -> String {
-    let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let plain: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!("<!-- tidegate:{plain} -->")
 }
 
@@ -161,6 +228,7 @@ mod tests {
     #[test]
     fn no_key_can_end_the_hidden_line() {
         assert_eq!(marker("halt-0123abcd"), "<!-- tidegate:halt-0123abcd -->");
-        assert_eq!(marker("x --> @everyone <!--\n"), "<!-- tidegate:x---everyone-- -->");
+        assert_eq!(marker("halt@github-issue-0123"), "<!-- tidegate:halt-github-issue-0123 -->");
+        assert_eq!(marker("x>@y<\n"), "<!-- tidegate:x--y-- -->");
     }
 }

@@ -11,11 +11,12 @@ mod deployments;
 mod dispatches;
 mod error;
 mod issues;
+mod text;
 
-pub use client::{GitHub, RepositoryName};
-pub use deployments::{Deployments, Failure, Standing};
+pub use client::{GitHub, RepositoryName, is_api_address};
+pub use deployments::{Deployments, Standing};
 pub use dispatches::{Dispatches, Start};
 pub use issues::{IssueText, Issues, OpenedIssue};
 
-/// Where the API is; GitHub Enterprise has addresses of its own, which a workflow finds in `GITHUB_API_URL`.
+/// Where the API is. GitHub Enterprise has addresses of its own, which a workflow finds in `GITHUB_API_URL`.
 pub const BASE_URL: &str = "https://api.github.com";
