@@ -310,7 +310,14 @@ pub(crate) struct Parts<'l> {
 impl<'l> Parts<'l> {
     /// The parts of a configuration. Nothing is asked of anybody.
     pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
-        Self { loaded, client, acting, secrets: Mutex::default(), keys: Mutex::default(), githubs: Mutex::default() }
+        Self {
+            loaded,
+            client,
+            acting,
+            secrets: Mutex::default(),
+            keys: Mutex::default(),
+            githubs: Mutex::default(),
+        }
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
@@ -469,7 +476,8 @@ impl<'l> Parts<'l> {
             let own = settings.repository.is_none() || settings.repository == workflow.repository;
             let commit = workflow.commit.filter(|_| own);
             let reference = settings.reference.clone().or(commit);
-            let deployments = Deployments::new(github.clone(), environment.clone(), reference, workflow.run_url);
+            let deployments =
+                Deployments::new(github.clone(), environment.clone(), reference, workflow.run_url);
             notifiers.insert(Sink::GithubDeployment, Box::new(deployments));
         }
         if let Some(dispatch) = &settings.dispatch {
@@ -488,7 +496,8 @@ impl<'l> Parts<'l> {
     ) -> Result<GitHub, Ended> {
         let repository = settings.repository.as_ref().or(workflow.repository.as_ref());
         let repository = repository.and_then(|name| RepositoryName::parse(name)).ok_or_else(|| {
-            let what = "no repository for [github]: neither [github] repository nor GITHUB_REPOSITORY names one";
+            let what =
+                "no repository for [github]: neither [github] repository nor GITHUB_REPOSITORY names one";
             of_app(app, &PortError::new(what, "set [github] repository to \"owner/name\""))
         })?;
         let name = settings.token.to_string();

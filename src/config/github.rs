@@ -154,7 +154,8 @@ impl RawGitHub {
             dispatch,
         };
         // An app that says `issue = false` and nothing else is told of nowhere.
-        let is_told = github.issue.is_some() || github.deployment_environment.is_some() || github.dispatch.is_some();
+        let is_told =
+            github.issue.is_some() || github.deployment_environment.is_some() || github.dispatch.is_some();
         Ok(is_told.then_some(github))
     }
 
@@ -189,7 +190,11 @@ impl RawGitHub {
     }
 
     /// GitHub starts a workflow on a branch or a tag only.
-    fn refuse_commit_for_workflow(&self, app: &AppId, dispatch: Option<&GitHubDispatch>) -> Result<(), Problem> {
+    fn refuse_commit_for_workflow(
+        &self,
+        app: &AppId,
+        dispatch: Option<&GitHubDispatch>,
+    ) -> Result<(), Problem> {
         let is_commit =
             |text: &str| text.len() == SHA_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let commit = self.reference.as_ref().filter(|reference| is_commit(&reference.get().to_text()));

@@ -75,9 +75,9 @@ pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
 pub use self::secret::{RefusedReference, SecretRef};
 pub use self::slack::Slack;
-pub use self::text::is_repository;
 pub use self::sources::{SessionSource, Sources};
 pub use self::state::State;
+pub use self::text::is_repository;
 pub use self::warehouse::Warehouse;
 
 /// A checked configuration. Every app carries all of its settings.

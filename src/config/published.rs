@@ -57,11 +57,15 @@ fn uncommented() -> String {
     EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
 }
 
-/// The values of a key in a file: one, or one for each app that has it. Of keys that exclude each other, an app shows
+/// The values of a key in a file: one, or one for each app that has it. Of two keys that exclude each other an app shows
 /// the other.
 fn values(file: &Value, key: &Key) -> Vec<Value> {
-    let apps = file["app"].as_array().cloned().unwrap_or_default();
-    let mut tables = [vec![file.clone()], apps].concat();
+    let apps = || file["app"].as_array().cloned().unwrap_or_default();
+    let found = values_below(vec![file.clone()], key);
+    if found.is_empty() { values_below(apps(), key) } else { found }
+}
+
+fn values_below(mut tables: Vec<Value>, key: &Key) -> Vec<Value> {
     for step in &key.path {
         tables = tables
             .into_iter()

@@ -202,6 +202,7 @@ fn line(key: &str, expected: &Value) -> String {
     let example = expected.get("default").or_else(|| expected["examples"].get(0));
     match example {
         Some(example) => format!("{key} = {example}"),
+        None if expected["type"] == "string" => format!("{key} = \"...\""),
         None => format!("{key} = ..."),
     }
 }

@@ -512,8 +512,20 @@ mod tests {
             assert!(repository(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "acme", "acme/", "/app", "acme/..", "acme/.", "acme/a/b", "acme/app?x=1", "acme/app#1", "ac%2fme/app",
-            "https://github.com/acme/app", "acme/app.git", "../app", "acme/ app",
+            "",
+            "acme",
+            "acme/",
+            "/app",
+            "acme/..",
+            "acme/.",
+            "acme/a/b",
+            "acme/app?x=1",
+            "acme/app#1",
+            "ac%2fme/app",
+            "https://github.com/acme/app",
+            "acme/app.git",
+            "../app",
+            "acme/ app",
         ] {
             assert!(repository(bad).is_err(), "{bad}");
         }
@@ -522,7 +534,15 @@ mod tests {
     #[test]
     fn names_at_github_have_their_forms() {
         assert!(workflow_file("halted.yml").is_ok() && workflow_file("a.b-c_d.yaml").is_ok());
-        for bad in ["", ".yml", "halted", "../halted.yml", ".github/workflows/halted.yml", "halted.yml?x", "h alted.yml"] {
+        for bad in [
+            "",
+            ".yml",
+            "halted",
+            "../halted.yml",
+            ".github/workflows/halted.yml",
+            "halted.yml?x",
+            "h alted.yml",
+        ] {
             assert!(workflow_file(bad).is_err(), "{bad}");
         }
         assert!(git_ref("release/2.0").is_ok() && git_ref("v1").is_ok());

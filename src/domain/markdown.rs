@@ -90,7 +90,8 @@ fn begins_something(text: &[char], index: usize) -> bool {
 
 fn is_hidden(c: char) -> bool {
     let kept = matches!(c, '\n' | '\r' | '\t');
-    let turning = matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    let turning =
+        matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
     let hiding = matches!(c, '\u{00ad}' | '\u{180e}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
     turning || hiding || matches!(c, '\u{2028}' | '\u{2029}') || (c.is_control() && !kept)
 }

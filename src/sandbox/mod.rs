@@ -42,8 +42,8 @@ pub use control::ControlError;
 pub use credentials::{Credentials, CredentialsError, GoogleCredentials};
 pub use faults::{CannedReply, Fault, FaultKind};
 pub use github::seed::{
-    BranchSeed, BranchStanding, ForeignIssue, GitHubAccess, GitHubCaller, GitHubPermissions, GitHubRepositorySeed,
-    InputNeed, IssueState, IssuesFeature, WorkflowInput, WorkflowSeed, WorkflowTrigger,
+    BranchSeed, BranchStanding, ForeignIssue, GitHubAccess, GitHubCaller, GitHubPermissions,
+    GitHubRepositorySeed, InputNeed, IssueState, IssuesFeature, WorkflowInput, WorkflowSeed, WorkflowTrigger,
 };
 pub use google::seed::{GoogleSeed, SecretAccess, SecretSeed};
 pub use log::LoggedRequest;

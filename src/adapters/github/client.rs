@@ -86,7 +86,11 @@ impl GitHub {
     ///
     /// # Errors
     /// Where the token can't be sent, the address is none, or TLS can't be set up.
-    pub fn connect(address: &str, token: &SecretString, repository: RepositoryName) -> Result<Self, PortError> {
+    pub fn connect(
+        address: &str,
+        token: &SecretString,
+        repository: RepositoryName,
+    ) -> Result<Self, PortError> {
         let problem = |error: octocrab::Error| {
             PortError::new(
                 format!("can't set up the connection to GitHub at {address}: {error}"),
@@ -257,8 +261,14 @@ mod tests {
     fn a_token_goes_to_whole_addresses_only() {
         assert!(is_api_address("https://api.github.com") && is_api_address("https://ghe.example/api/v3"));
         for bad in [
-            "", "http://api.github.com", "https://", "https://x@evil.example", "https://a.example?x", "https://a.example/",
-            "https://a.example#x", "https:///x",
+            "",
+            "http://api.github.com",
+            "https://",
+            "https://x@evil.example",
+            "https://a.example?x",
+            "https://a.example/",
+            "https://a.example#x",
+            "https:///x",
         ] {
             assert!(!is_api_address(bad), "{bad}");
         }

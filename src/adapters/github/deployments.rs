@@ -81,13 +81,18 @@ impl Deployments {
         let purpose = Purpose::LookForDeployment;
         let query = [("environment", self.environment.as_str())];
         for page in 1..=MOST_PAGES {
-            let deployments: Vec<Deployment> = self.github.page(&purpose, "/deployments", &query, page).await?;
+            let deployments: Vec<Deployment> =
+                self.github.page(&purpose, "/deployments", &query, page).await?;
             if let Some(ours) = deployments.iter().find(|deployment| has_key(&deployment.payload, key)) {
                 return self.told(ours.id).await;
             }
             // The newest come first.
             let oldest = deployments.last().map(|oldest| oldest.created_at);
-            if oldest.is_none() || since.is_none() || oldest < since || deployments.len() < usize::from(PER_PAGE) {
+            if oldest.is_none()
+                || since.is_none()
+                || oldest < since
+                || deployments.len() < usize::from(PER_PAGE)
+            {
                 return Ok(Standing::Nowhere);
             }
         }
@@ -143,7 +148,10 @@ impl Deployments {
         // An answer without an id is that of a merge, which we did not ask for.
         answer.get("id").and_then(Value::as_u64).ok_or_else(|| {
             PortError::unclear(
-                format!("GitHub answered the creation of a deployment in {} without its id", self.github.repository()),
+                format!(
+                    "GitHub answered the creation of a deployment in {} without its id",
+                    self.github.repository()
+                ),
                 "nothing: the next run looks whether it is there",
             )
         })
@@ -181,13 +189,13 @@ impl Notifier for Deployments {
         age: SignedDuration,
     ) -> Result<Found, PortError> {
         let mut standing = self.standing(key, Some(since)).await?;
-        if let Some(rest) = time_to_arrive(age).filter(|_| !matches!(standing, Standing::Told(_))) {
+        if let Some(rest) = time_to_arrive(age).filter(|_| standing == Standing::Nowhere) {
             tokio::time::sleep(rest).await;
             standing = self.standing(key, Some(since)).await?;
         }
         Ok(match standing {
             Standing::Told(id) => Found::There(self.posted(id)),
-            // Where its failure is not told yet, posting it again adds what is missing.
+            // Where its failure is not told yet, posting it again adds what is missing; a second status does no harm.
             Standing::WithoutStatus(_) | Standing::Nowhere => Found::Nowhere,
         })
     }

@@ -74,11 +74,7 @@ impl Dispatches {
     ///
     /// # Errors
     /// Where it was refused, or whether it was started is unclear and stays so.
-    pub async fn send(
-        &self,
-        payload: &Map<String, Value>,
-        note: &Note,
-    ) -> Result<Option<String>, PortError> {
+    pub async fn send(&self, payload: &Map<String, Value>, note: &Note) -> Result<Option<String>, PortError> {
         match &self.start {
             Start::Event { event_type } => self.send_event(event_type, payload).await.map(|()| None),
             Start::Workflow { file, reference, inputs } => {

@@ -179,7 +179,9 @@ impl Trouble {
 
     pub(super) fn of_write(&self, purpose: &Purpose, repository: &RepositoryName) -> PortError {
         match self.effect_is_unclear() {
-            true => self.with_outlook(PortError::unclear(self.what(purpose, repository), purpose.afterwards())),
+            true => {
+                self.with_outlook(PortError::unclear(self.what(purpose, repository), purpose.afterwards()))
+            }
             false => self.of_read(purpose, repository),
         }
     }
@@ -270,12 +272,16 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn each_way_to_ask_for_a_wait_is_read() {
-        let wait = |status, pairs: &[(&'static str, &str)], words| asked_to_wait(status, &headers(pairs), words);
+        let wait =
+            |status, pairs: &[(&'static str, &str)], words| asked_to_wait(status, &headers(pairs), words);
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(wait(403, &[("retry-after", "7")], ""), seconds(7));
         let spent = [
@@ -298,7 +304,8 @@ mod tests {
             trouble.of_write(&Purpose::DispatchEvent, &repository)
         };
         use crate::ports::{Effect, Outlook};
-        for kind in [Kind::NotConnected, Kind::NotSent, Kind::Limited, Kind::Refused(403), Kind::Refused(422)] {
+        for kind in [Kind::NotConnected, Kind::NotSent, Kind::Limited, Kind::Refused(403), Kind::Refused(422)]
+        {
             assert_eq!(effect(kind).effect, Effect::None, "{kind:?}");
         }
         for kind in [Kind::Lost, Kind::Refused(502), Kind::Refused(408)] {

@@ -63,11 +63,7 @@ impl Issues {
     ///
     /// # Errors
     /// Where GitHub could not be asked, or has more issues since then than are looked at.
-    pub async fn issue(
-        &self,
-        key: &str,
-        since: Option<Timestamp>,
-    ) -> Result<Option<OpenedIssue>, PortError> {
+    pub async fn issue(&self, key: &str, since: Option<Timestamp>) -> Result<Option<OpenedIssue>, PortError> {
         let owner = self.github.owner(&Purpose::LookForIssue).await?;
         let since = since.map(|since| since.checked_sub(LOOK_BACK).unwrap_or(since));
         let line = marker(key);
@@ -169,7 +165,10 @@ impl Notifier for Issues {
         let number = posted.id.parse().ok().filter(|_| posted.channel == repository);
         let Some(number) = number else {
             return Err(PortError::new(
-                format!("the issue {} of {} is in another repository than {repository}", posted.id, posted.channel),
+                format!(
+                    "the issue {} of {} is in another repository than {repository}",
+                    posted.id, posted.channel
+                ),
                 "edit or close it by hand; the next halt is told in the new repository",
             )
             .lasting());

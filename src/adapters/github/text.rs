@@ -29,7 +29,11 @@ pub(super) fn issue(note: &Note) -> IssueText {
     let mut parts = vec![format!("**{}**", prose(&note.headline, LONGEST_LINE))];
     parts.extend(note.lines.iter().take(MOST_LINES).map(|line| prose(line, LONGEST_LINE)));
     parts.push(prose(&note.next, LONGEST_LINE));
-    let links: Vec<String> = note.links.iter().filter(|link| is_address(&link.url)).take(MOST_LINKS)
+    let links: Vec<String> = note
+        .links
+        .iter()
+        .filter(|link| is_address(&link.url))
+        .take(MOST_LINKS)
         .map(|link| format!("- [{}]({})", prose(&link.label, LONGEST_LINE), link.url))
         .collect();
     if !links.is_empty() {
@@ -66,7 +70,7 @@ fn values(subject: &Subject) -> BTreeMap<&'static str, String> {
     let decision = subject.decision.as_ref().map(ToString::to_string).unwrap_or_default();
     BTreeMap::from([
         ("app", subject.release.app.to_string()),
-        ("platform", subject.release.platform.to_string()),
+        ("platform", subject.release.platform.as_str().to_owned()),
         ("version", subject.version.to_string()),
         ("builds", builds.join(",")),
         ("decision", decision),
@@ -121,7 +125,7 @@ pub(super) mod tests {
             kind: NoteKind::Halt,
             headline: "🛑 HALTED android 2.0 (android): 99.00 % crash-free sessions".into(),
             lines: vec!["10 of 1,000 sessions crashed.".into(), "The rollout was stopped.".into()],
-            next: "Prepare a fix. Evidence: tidegate explain d1".into(),
+            next: "Prepare a fix. Evidence: tidegate explain d-0123456789abcdef".into(),
             topic: String::new(),
             subject: Some(Subject {
                 release: ReleaseId {
@@ -131,10 +135,13 @@ pub(super) mod tests {
                 },
                 version: VersionName::new("2.0").unwrap(),
                 builds: vec![BuildNumber::new("200").unwrap(), BuildNumber::new("201").unwrap()],
-                decision: "0123456789abcdef".parse::<DecisionId>().ok(),
+                decision: Some(DecisionId::new("d-0123456789abcdef").unwrap()),
             }),
             links: vec![
-                Link { label: "Crashes [now]".into(), url: "https://console.firebase.google.com/x?y=1".into() },
+                Link {
+                    label: "Crashes [now]".into(),
+                    url: "https://console.firebase.google.com/x?y=1".into(),
+                },
                 Link { label: "bad".into(), url: "javascript:alert(1)".into() },
                 Link { label: "bad".into(), url: "https://e.example/) <b>".into() },
             ],
@@ -144,8 +151,26 @@ pub(super) mod tests {
     #[test]
     fn an_issue_says_what_happened_and_where_to_look() {
         let IssueText { title, body } = issue(&note());
-        insta::assert_snapshot!(title);
-        insta::assert_snapshot!(body);
+        insta::assert_snapshot!(title, @"🛑 HALTED android 2.0 (android): 99.00 % crash-free sessions");
+        insta::assert_snapshot!(body, @r#"
+        **🛑 HALTED android 2.0 &#40;android&#41;: 99.00 % crash-free sessions**
+
+        10 of 1,000 sessions crashed.
+
+        The rollout was stopped.
+
+        Prepare a fix. Evidence: tidegate explain d-0123456789abcdef
+
+        - [Crashes &#91;now&#93;](https://console.firebase.google.com/x?y=1)
+
+        | release | |
+        |---|---|
+        | app | android |
+        | platform | android |
+        | version | 2.0 |
+        | builds | 200,201 |
+        | decision | d-0123456789abcdef |
+        "#);
     }
 
     #[test]

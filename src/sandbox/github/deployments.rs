@@ -101,7 +101,9 @@ impl Deployment {
             "updated_at": seconds(status.created_at), "deployment_url": api, "repository_url": links.repository(),
         });
         for (name, url) in [("environment_url", &status.environment_url), ("log_url", &status.log_url)] {
-            shown[name] = json!(url);
+            if !url.is_empty() {
+                shown[name] = json!(url);
+            }
         }
         shown
     }
@@ -238,7 +240,8 @@ impl Repository {
             }
         }
         let failing = &self.seed.failing_contexts;
-        let required = |context: &&String| order.contexts.as_ref().is_none_or(|named| named.contains(context));
+        let required =
+            |context: &&String| order.contexts.as_ref().is_none_or(|named| named.contains(context));
         if failing.iter().any(|context| required(&context)) {
             let message = format!("Conflict: Commit status checks failed for {reference}.");
             return Err(GitHubError::Conflict(message));

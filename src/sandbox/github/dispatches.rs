@@ -114,9 +114,14 @@ fn check_inputs(workflow: &WorkflowSeed, inputs: &Value) -> Result<(), GitHubErr
     if !unexpected.is_empty() {
         return Err(GitHubError::Unprocessable(format!("Unexpected inputs provided: {unexpected:?}")));
     }
-    let missing = workflow.inputs.iter().find(|input| input.need == InputNeed::Required && !given.contains_key(&input.name));
+    let missing = workflow
+        .inputs
+        .iter()
+        .find(|input| input.need == InputNeed::Required && !given.contains_key(&input.name));
     match missing {
-        Some(input) => Err(GitHubError::Unprocessable(format!("Required input '{}' not provided", input.name))),
+        Some(input) => {
+            Err(GitHubError::Unprocessable(format!("Required input '{}' not provided", input.name)))
+        }
         None => Ok(()),
     }
 }

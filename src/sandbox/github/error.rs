@@ -90,7 +90,9 @@ impl GitHubError {
 pub(in crate::sandbox) fn document(code: u16) -> Value {
     match code {
         422 => json!({"message": "Validation Failed", "documentation_url": DOCUMENTATION, "errors": []}),
-        503 => json!({"code": "unavailable", "message": "Service unavailable", "documentation_url": DOCUMENTATION}),
+        503 => {
+            json!({"code": "unavailable", "message": "Service unavailable", "documentation_url": DOCUMENTATION})
+        }
         403 | 429 => json!({
             "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
             "documentation_url": DOCUMENTATION,

@@ -152,7 +152,8 @@ impl Draft {
             let message = format!("title is too long (maximum is {LONGEST_TITLE} characters)");
             return Err(GitHubError::custom("Issue", "title", &message));
         }
-        if self.body.as_ref().is_some_and(|body| too_long(body.as_deref().unwrap_or_default(), LONGEST_BODY)) {
+        if self.body.as_ref().is_some_and(|body| too_long(body.as_deref().unwrap_or_default(), LONGEST_BODY))
+        {
             let message = format!("body is too long (maximum is {LONGEST_BODY} characters)");
             return Err(GitHubError::custom("Issue", "body", &message));
         }

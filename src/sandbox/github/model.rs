@@ -177,12 +177,12 @@ impl Repository {
 
     /// Whether a branch or a tag has this name, bare or in full.
     pub(super) fn has_branch_or_tag(&self, name: &str) -> bool {
-        let bare = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name);
+        let bare =
+            name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name);
         let seed = &self.seed;
         let branches = seed.branches.iter().map(|branch| branch.name.as_str());
-        let mut known = branches
-            .chain(seed.tags.iter().map(String::as_str))
-            .chain([seed.default_branch.as_str()]);
+        let mut known =
+            branches.chain(seed.tags.iter().map(String::as_str)).chain([seed.default_branch.as_str()]);
         known.any(|known| known == bare)
     }
 }

@@ -132,7 +132,8 @@ fn deployments(repository: &mut Repository, asked: &Within<'_>, rest: &[&str]) -
             page(asked, statuses.as_array().cloned().unwrap_or_default())
         }
         ("POST", [deployment, "statuses"]) => {
-            let status = repository.create_status(parsed(deployment)?, id, &body(asked.call)?, caller, links)?;
+            let status =
+                repository.create_status(parsed(deployment)?, id, &body(asked.call)?, caller, links)?;
             Ok(Reply::json(201, status))
         }
         _ => Err(GitHubError::NotFound),
@@ -161,7 +162,10 @@ fn body(call: &Call) -> Result<Map<String, Value>, GitHubError> {
 /// Refuses parameters that the call does not have, and reads the known ones.
 fn known<'c>(call: &'c Call, names: &[&str]) -> Result<impl Fn(&str) -> Option<&'c str>, GitHubError> {
     let pages = ["per_page", "page"];
-    let unknown = call.query.iter().find(|(name, _)| !names.contains(&name.as_str()) && !pages.contains(&name.as_str()));
+    let unknown = call
+        .query
+        .iter()
+        .find(|(name, _)| !names.contains(&name.as_str()) && !pages.contains(&name.as_str()));
     match unknown {
         Some((name, _)) => Err(GitHubError::request(format!("\"{name}\" is not a permitted parameter."))),
         None => Ok(|name: &str| call.query_value(name)),
@@ -197,9 +201,11 @@ fn deployment_filter(call: &Call) -> Result<DeploymentFilter, GitHubError> {
 fn page(asked: &Within<'_>, items: Vec<Value>) -> Result<Reply, GitHubError> {
     let number = |name: &str, default: usize| match asked.call.query_value(name) {
         None => Ok(default),
-        Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-            GitHubError::request(format!("\"{name}\" is not a positive number."))
-        }),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| GitHubError::request(format!("\"{name}\" is not a positive number."))),
     };
     let (size, page) = (number("per_page", DEFAULT_PER_PAGE)?.min(MAX_PER_PAGE), number("page", 1)?);
     let last = items.len().div_ceil(size).max(1);
@@ -221,7 +227,8 @@ fn page(asked: &Within<'_>, items: Vec<Value>) -> Result<Reply, GitHubError> {
 /// The address of another page of the same list.
 fn address(asked: &Within<'_>, page: usize) -> String {
     let others = asked.call.query.iter().filter(|(name, _)| name != "page");
-    let query: Vec<String> = others.map(|(name, value)| format!("{name}={}", value.replace(' ', "%20"))).collect();
+    let query: Vec<String> =
+        others.map(|(name, value)| format!("{name}={}", value.replace(' ', "%20"))).collect();
     let query: String = query.into_iter().map(|part| part + "&").collect();
     format!("http://{}{}?{query}page={page}", asked.caller.host, asked.call.path)
 }

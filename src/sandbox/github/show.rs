@@ -103,18 +103,44 @@ fn escaped(name: &str) -> String {
 
 /// The addresses of a repository that are its own with a word after it.
 const PARTS: [&str; 16] = [
-    "contributors", "deployments", "downloads", "events", "forks", "hooks", "languages", "merges", "stargazers",
-    "subscribers", "subscription", "tags", "teams", "assignees", "branches", "collaborators",
+    "contributors",
+    "deployments",
+    "downloads",
+    "events",
+    "forks",
+    "hooks",
+    "languages",
+    "merges",
+    "stargazers",
+    "subscribers",
+    "subscription",
+    "tags",
+    "teams",
+    "assignees",
+    "branches",
+    "collaborators",
 ];
 /// The same with a template after the word.
 const TEMPLATES: [(&str, &str); 20] = [
-    ("archive", "{archive_format}{/ref}"), ("blobs", "git/blobs{/sha}"), ("comments", "comments{/number}"),
-    ("commits", "commits{/sha}"), ("compare", "compare/{base}...{head}"), ("contents", "contents/{+path}"),
-    ("git_commits", "git/commits{/sha}"), ("git_refs", "git/refs{/sha}"), ("git_tags", "git/tags{/sha}"),
-    ("issue_comment", "issues/comments{/number}"), ("issue_events", "issues/events{/number}"),
-    ("issues", "issues{/number}"), ("keys", "keys{/key_id}"), ("labels", "labels{/name}"),
-    ("milestones", "milestones{/number}"), ("notifications", "notifications{?since,all,participating}"),
-    ("pulls", "pulls{/number}"), ("releases", "releases{/id}"), ("statuses", "statuses/{sha}"),
+    ("archive", "{archive_format}{/ref}"),
+    ("blobs", "git/blobs{/sha}"),
+    ("comments", "comments{/number}"),
+    ("commits", "commits{/sha}"),
+    ("compare", "compare/{base}...{head}"),
+    ("contents", "contents/{+path}"),
+    ("git_commits", "git/commits{/sha}"),
+    ("git_refs", "git/refs{/sha}"),
+    ("git_tags", "git/tags{/sha}"),
+    ("issue_comment", "issues/comments{/number}"),
+    ("issue_events", "issues/events{/number}"),
+    ("issues", "issues{/number}"),
+    ("keys", "keys{/key_id}"),
+    ("labels", "labels{/name}"),
+    ("milestones", "milestones{/number}"),
+    ("notifications", "notifications{?since,all,participating}"),
+    ("pulls", "pulls{/number}"),
+    ("releases", "releases{/id}"),
+    ("statuses", "statuses/{sha}"),
     ("trees", "git/trees{/sha}"),
 ];
 
@@ -135,8 +161,16 @@ pub(super) fn repository(repository: &Repository, links: &Links) -> Value {
         "has_wiki": true, "has_pages": false, "has_downloads": true,
         "created_at": created_at, "updated_at": created_at, "pushed_at": created_at,
     });
-    for name in ["forks", "forks_count", "stargazers_count", "watchers", "watchers_count", "size", "open_issues",
-        "open_issues_count"] {
+    for name in [
+        "forks",
+        "forks_count",
+        "stargazers_count",
+        "watchers",
+        "watchers_count",
+        "size",
+        "open_issues",
+        "open_issues_count",
+    ] {
         shown[name] = json!(0);
     }
     let parts = PARTS.iter().map(|part| (*part, (*part).to_owned()));

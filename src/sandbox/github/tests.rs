@@ -78,7 +78,8 @@ fn each_refusal_has_its_status() {
         seed.failing_contexts.push("ci".into());
     });
     let long = "x".repeat(257);
-    let many: Value = (0..26).map(|key| (format!("k{key}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
+    let many: Value =
+        (0..26).map(|key| (format!("k{key}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
     let plain = |reference: &str| json!({"ref": reference, "auto_merge": false, "required_contexts": []});
     let workflow = "/actions/workflows/halted.yml/dispatches";
     let cases = [
@@ -127,7 +128,10 @@ fn a_status_of_a_deployment_is_one_of_the_known_and_short() {
         assert_eq!(ask(&mut model, "POST", &path, body).status, status);
     }
     assert_eq!(json_of(&ask(&mut model, "GET", &path, Value::Null)).as_array().unwrap().len(), 1);
-    assert_eq!(ask(&mut model, "POST", "/deployments/9999/statuses", json!({"state": "failure"})).status, 404);
+    assert_eq!(
+        ask(&mut model, "POST", "/deployments/9999/statuses", json!({"state": "failure"})).status,
+        404
+    );
 }
 
 #[test]
