@@ -17,13 +17,14 @@ use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::{Events, Together, Warehouse};
 use crate::adapters::firestore::{Access, FirestoreState};
+use crate::adapters::github::{self, Deployments, Dispatches, GitHub, Issues, RepositoryName, Start};
 use crate::adapters::google::{GoogleToken, Identity, Scope};
 use crate::adapters::google_play::{self, GooglePlay};
 use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, SecretRef, SessionSource, Target};
+use crate::config::{self, App, Config, GitHubDispatch, SecretRef, SessionSource, Target};
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::domain::outbox::Sink;
 use crate::exit::Ended;
@@ -302,12 +303,21 @@ pub(crate) struct Parts<'l> {
     secrets: Mutex<BTreeMap<String, SecretString>>,
     /// Sources of Play's tokens by the references of their keys, so that apps share those too.
     keys: Mutex<BTreeMap<String, GoogleToken>>,
+    /// Connections to GitHub by the references of their tokens.
+    githubs: Mutex<BTreeMap<String, GitHub>>,
 }
 
 impl<'l> Parts<'l> {
     /// The parts of a configuration. Nothing is asked of anybody.
     pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
-        Self { loaded, client, acting, secrets: Mutex::default(), keys: Mutex::default() }
+        Self {
+            loaded,
+            client,
+            acting,
+            secrets: Mutex::default(),
+            keys: Mutex::default(),
+            githubs: Mutex::default(),
+        }
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
@@ -441,7 +451,79 @@ impl<'l> Parts<'l> {
             )));
         };
         let channel: Box<dyn Notifier> = Box::new(self.slack(app, slack).await?);
-        Ok(BTreeMap::from([(Sink::Slack, channel)]))
+        let mut notifiers = BTreeMap::from([(Sink::Slack, channel)]);
+        if let Some(github) = &app.github {
+            self.tell_github(app, github, &mut notifiers).await?;
+        }
+        Ok(notifiers)
+    }
+
+    /// What GitHub is told of an app, each thing by itself.
+    async fn tell_github(
+        &self,
+        app: &App,
+        settings: &config::GitHub,
+        notifiers: &mut BTreeMap<Sink, Box<dyn Notifier>>,
+    ) -> Result<(), Ended> {
+        let workflow = environment::workflow();
+        let github = self.github(app, settings, &workflow).await?;
+        if let Some(issue) = &settings.issue {
+            let issues = Issues::new(github.clone(), issue.labels.clone(), issue.assignees.clone());
+            notifiers.insert(Sink::GithubIssue, Box::new(issues));
+        }
+        if let Some(environment) = &settings.deployment_environment {
+            // The commit of a workflow is one of its own repository.
+            let own = settings.repository.is_none() || settings.repository == workflow.repository;
+            let commit = workflow.commit.filter(|_| own);
+            let reference = settings.reference.clone().or(commit);
+            let deployments =
+                Deployments::new(github.clone(), environment.clone(), reference, workflow.run_url);
+            notifiers.insert(Sink::GithubDeployment, Box::new(deployments));
+        }
+        if let Some(dispatch) = &settings.dispatch {
+            let start = start(dispatch, settings.reference.as_ref());
+            notifiers.insert(Sink::GithubDispatch, Box::new(Dispatches::new(github, start)));
+        }
+        Ok(())
+    }
+
+    /// The repository of an app. Apps that share the token share the connections.
+    async fn github(
+        &self,
+        app: &App,
+        settings: &config::GitHub,
+        workflow: &environment::WorkflowVariables,
+    ) -> Result<GitHub, Ended> {
+        let repository = settings.repository.as_ref().or(workflow.repository.as_ref());
+        let repository = repository.and_then(|name| RepositoryName::parse(name)).ok_or_else(|| {
+            let what =
+                "no repository for [github]: neither [github] repository nor GITHUB_REPOSITORY names one";
+            of_app(app, &PortError::new(what, "set [github] repository to \"owner/name\""))
+        })?;
+        let name = settings.token.to_string();
+        let kept = self.githubs.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(github) = kept {
+            return Ok(github.of(repository));
+        }
+        let token = self.secret(app, &settings.token).await?;
+        let address = self.github_address(workflow).map_err(|error| of_app(app, &error))?;
+        let github = GitHub::connect(&address, &token, repository).map_err(|error| of_app(app, &error))?;
+        self.githubs.lock().unwrap_or_else(PoisonError::into_inner).insert(name, github.clone());
+        Ok(github)
+    }
+
+    fn github_address(&self, workflow: &environment::WorkflowVariables) -> Result<String, PortError> {
+        if let Some(endpoint) = &self.loaded.config.endpoints.github {
+            return Ok(endpoint.clone());
+        }
+        let address = workflow.api_url.as_deref().unwrap_or(github::BASE_URL).trim_end_matches('/');
+        if github::is_api_address(address) {
+            return Ok(address.to_owned());
+        }
+        Err(PortError::new(
+            format!("GITHUB_API_URL is {address:?}, where no token may be sent"),
+            "set it to the https:// address of the API, or unset it",
+        ))
     }
 
     /// The channel of an app.
@@ -450,6 +532,17 @@ impl<'l> Parts<'l> {
         let endpoint = self.loaded.config.endpoints.slack.as_ref();
         let service = self.service("Slack", endpoint, slack::BASE_URL);
         Ok(Slack::new(service, token, slack.channel.clone()))
+    }
+}
+
+/// What a dispatch of the configuration starts.
+fn start(dispatch: &GitHubDispatch, reference: Option<&String>) -> Start {
+    match dispatch {
+        GitHubDispatch::Event { event_type } => Start::Event { event_type: event_type.clone() },
+        GitHubDispatch::Workflow { file, inputs } => {
+            let (file, reference, inputs) = (file.clone(), reference.cloned(), inputs.clone());
+            Start::Workflow { file, reference, inputs }
+        }
     }
 }
 

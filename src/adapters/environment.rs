@@ -83,6 +83,34 @@ pub fn google() -> GoogleVariables {
     }
 }
 
+/// What a workflow of GitHub is told of itself.
+#[derive(Debug, Clone, Default)]
+pub struct WorkflowVariables {
+    /// `GITHUB_API_URL`: where the API is.
+    pub api_url: Option<String>,
+    /// `GITHUB_REPOSITORY`: `owner/name`.
+    pub repository: Option<String>,
+    /// `GITHUB_SHA`: the commit.
+    pub commit: Option<String>,
+    /// Where people see the run and its log.
+    pub run_url: Option<String>,
+}
+
+/// What this process's environment says of the workflow that runs it, if one does.
+/// Source: <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
+#[must_use]
+pub fn workflow() -> WorkflowVariables {
+    let (server, repository) = (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"));
+    let run = server.zip(repository.clone()).zip(variable("GITHUB_RUN_ID"));
+    let run_url = run.map(|((server, repository), run)| format!("{server}/{repository}/actions/runs/{run}"));
+    WorkflowVariables {
+        api_url: variable("GITHUB_API_URL"),
+        commit: variable("GITHUB_SHA"),
+        repository,
+        run_url: run_url.filter(|url| url.starts_with("https://")),
+    }
+}
+
 /// The file that `gcloud auth application-default login` writes.
 fn well_known() -> Option<CredentialsPlace> {
     let folder = match cfg!(windows) {

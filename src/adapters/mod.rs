@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod environment;
 pub mod events;
 pub mod firestore;
+pub mod github;
 pub mod google;
 pub mod google_play;
 pub mod http;

@@ -12,6 +12,7 @@ use super::app_store_connect::RawAppStoreConnect;
 use super::at::{At, merged};
 use super::data::{RawData, Watching};
 use super::error::Problem;
+use super::github::{GitHub, RawGitHub};
 use super::google_play::{InReview, RawGooglePlay};
 use super::rollout_plan::{RawRolloutPlan, RolloutPlan};
 use super::rules::RawRules;
@@ -42,6 +43,8 @@ pub struct App {
     pub watching: Watching,
     /// Where people are told; none where nothing is set.
     pub slack: Option<Slack>,
+    /// The repository that is told of a halt; none where nothing is set.
+    pub github: Option<GitHub>,
     /// The steps of a staged rollout, where they are planned.
     pub rollout: Option<RolloutPlan>,
 }
@@ -113,6 +116,7 @@ pub(super) struct Defaults<'r> {
     pub(super) schedule: Option<&'r RawSchedule>,
     pub(super) data: Option<&'r RawData>,
     pub(super) slack: Option<&'r RawSlack>,
+    pub(super) github: Option<&'r RawGitHub>,
     pub(super) google_play: Option<&'r RawGooglePlay>,
     pub(super) app_store_connect: Option<&'r RawAppStoreConnect>,
     pub(super) sources: Option<&'r RawSources>,
@@ -150,6 +154,8 @@ pub(super) struct RawApp {
     data: Option<RawData>,
     /// Overrides the section `slack`.
     slack: Option<RawSlack>,
+    /// Overrides the section `github`.
+    github: Option<RawGitHub>,
     /// Overrides the section `google_play`.
     google_play: Option<At<RawGooglePlay>>,
     /// Overrides the section `app_store_connect`.
@@ -190,8 +196,9 @@ impl RawApp {
             zone: merged(self.schedule.as_ref(), top.schedule).zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
+        let github = merged(self.github.as_ref(), top.github).check(&id)?;
         let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
-        Ok(App { id, target, sources, policy, watching: data.watching(), slack, rollout })
+        Ok(App { id, target, sources, policy, watching: data.watching(), slack, github, rollout })
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

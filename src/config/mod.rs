@@ -16,6 +16,7 @@ mod document;
 mod endpoints;
 mod error;
 mod gcp;
+mod github;
 mod google_play;
 mod rollout_plan;
 mod rules;
@@ -52,6 +53,7 @@ use self::document::Entry;
 use self::endpoints::RawEndpoints;
 use self::error::{Problem, SourceText};
 use self::gcp::RawGcp;
+use self::github::RawGitHub;
 use self::google_play::RawGooglePlay;
 use self::rules::RawRules;
 use self::schedule::RawSchedule;
@@ -67,6 +69,7 @@ pub use self::data::Watching;
 pub use self::endpoints::Endpoints;
 pub use self::error::ConfigError;
 pub use self::gcp::Gcp;
+pub use self::github::{GitHub, GitHubDispatch, GitHubIssue, PLACEHOLDERS};
 pub use self::google_play::InReview;
 pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
@@ -74,6 +77,7 @@ pub use self::secret::{RefusedReference, SecretRef};
 pub use self::slack::Slack;
 pub use self::sources::{SessionSource, Sources};
 pub use self::state::State;
+pub use self::text::is_repository;
 pub use self::warehouse::Warehouse;
 
 /// A checked configuration. Every app carries all of its settings.
@@ -116,6 +120,8 @@ struct RawConfig {
     data: Option<RawData>,
     /// Where people are told.
     slack: Option<RawSlack>,
+    /// The repository that is told of a halt, and how.
+    github: Option<RawGitHub>,
     /// How Android apps are reached.
     google_play: Option<RawGooglePlay>,
     /// How iOS apps are reached.
@@ -245,6 +251,7 @@ impl RawConfig {
             schedule: self.schedule.as_ref(),
             data: self.data.as_ref(),
             slack: self.slack.as_ref(),
+            github: self.github.as_ref(),
             google_play: self.google_play.as_ref(),
             app_store_connect: self.app_store_connect.as_ref(),
             sources: self.sources.as_ref(),

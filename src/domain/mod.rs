@@ -13,6 +13,7 @@ pub mod ids;
 pub mod judge;
 pub mod keys;
 pub mod looking;
+pub mod markdown;
 pub mod message;
 pub mod outbox;
 pub mod persons_word;

@@ -20,6 +20,11 @@
 //! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
 //! | `/slack/channels` | POST | a channel |
 //! | `/slack/channels/{id}/messages/{ts}` | DELETE | as by a person |
+//! | `/github/repositories` | POST | a repository |
+//! | `/github/repositories/{owner}/{name}/issues` | POST | an issue that somebody else opens |
+//! | `/github/repositories/{owner}/{name}/issues/{number}` | PATCH | `{"state"}`, as by a person |
+//! | `/github/token` | PUT | `{"of": "workflow" or "person"}`: whose token it is |
+//! | `/github/budget` | PUT | `{"requests_per_hour"}`; null goes back to GitHub's own |
 //! | `/bigquery/datasets` | POST | a dataset |
 //! | `/bigquery/datasets/{project}/{dataset}` | PATCH | location, access, warehouse |
 //! | `/bigquery/datasets/{project}/{dataset}/tables/{table}` | PUT | partitioning, hidden and extra columns, bytes |
@@ -39,6 +44,7 @@ use super::asc::seed::{AppVersionState, PhasedReleaseState};
 use super::bigquery::seed::Access;
 use super::call::{Call, CallBody, Reply};
 use super::faults::Fault;
+use super::github::seed::{GitHubCaller, IssueState};
 use super::model::Model;
 use super::play::error::PlayError;
 
@@ -142,6 +148,18 @@ struct BudgetBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct HourBody {
+    requests_per_hour: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenBody {
+    of: GitHubCaller,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ProjectBody {
     jobs: Access,
 }
@@ -203,6 +221,19 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("DELETE", ["slack", "channels", channel, "messages", ts]) => {
             model.delete_slack_message(channel, ts)?;
         }
+        ("POST", ["github", "repositories"]) => model.add_github_repository(body(call)?)?,
+        ("POST", ["github", "repositories", owner, name, "issues"]) => {
+            let number = model.open_github_issue(&format!("{owner}/{name}"), body(call)?)?;
+            return Ok(json!({"number": number}));
+        }
+        ("PATCH", ["github", "repositories", owner, name, "issues", number]) => {
+            let state = body::<StateBody<IssueState>>(call)?.state;
+            // A number that is none names no issue.
+            let number = number.parse().unwrap_or_default();
+            model.set_github_issue_state(&format!("{owner}/{name}"), number, state)?;
+        }
+        ("PUT", ["github", "token"]) => model.set_github_caller(body::<TokenBody>(call)?.of),
+        ("PUT", ["github", "budget"]) => model.set_github_budget(body::<HourBody>(call)?.requests_per_hour),
         ("POST", ["bigquery", "datasets"]) => model.add_bigquery_dataset(body(call)?)?,
         ("PATCH", ["bigquery", "datasets", project, dataset]) => {
             model.change_bigquery_dataset(project, dataset, body(call)?)?;

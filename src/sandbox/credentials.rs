@@ -17,6 +17,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::github::error::GitHubError;
 use super::google::model::{GoogleModel, PROVIDER, SignIn};
 use super::google::tokens::{Tokens, random};
 use super::time::wall_clock;
@@ -37,8 +38,8 @@ const SIGNED: &str = "eyJ";
 const PLAY_PROJECT: &str = "tidegate-sandbox";
 const PLAY_KEY_ID: &str = "5a7db0c50000000000000000000000000000c0de";
 const PLAY_CLIENT_ID: &str = "100000000000000000001";
-/// Bytes of chance in the Slack token.
-const SLACK_TOKEN_BYTES: usize = 12;
+/// Bytes of chance in the tokens of Slack and GitHub.
+const TOKEN_BYTES: usize = 12;
 /// Characters in a line of a PEM file.
 const PEM_LINE: usize = 64;
 
@@ -59,6 +60,8 @@ pub struct Credentials {
     pub play_client_email: String,
     /// The Slack bot token. It opens nothing but this sandbox.
     pub slack_token: String,
+    /// The GitHub token. It opens nothing but this sandbox.
+    pub github_token: String,
     /// What a workflow of GitHub and a person have at Google.
     pub google: GoogleCredentials,
 }
@@ -119,7 +122,8 @@ impl Credentials {
             asc_private_key_path: directory.join(format!("AuthKey_{ASC_KEY_ID}.p8")),
             play_service_account_path: directory.join("play-service-account.json"),
             play_client_email: format!("sandbox@{PLAY_PROJECT}.iam.gserviceaccount.com"),
-            slack_token: slack_token()?,
+            slack_token: token("xoxb-sandbox-")?,
+            github_token: token("ghs_sandbox")?,
             google: google()?,
         };
         write_private(&credentials.asc_private_key_path, &pem(asc_key.to_pkcs8v1()?.as_ref()))?;
@@ -131,6 +135,7 @@ impl Credentials {
             play_key: DecodingKey::from_rsa_der(play_key.public_key().as_ref()),
             play_client_email: credentials.play_client_email.clone(),
             slack_token: credentials.slack_token.clone(),
+            github_token: credentials.github_token.clone(),
             tokens: Tokens::default(),
         };
         Ok((credentials, gatekeeper))
@@ -176,11 +181,12 @@ fn google() -> Result<GoogleCredentials, Unspecified> {
     })
 }
 
-fn slack_token() -> Result<String, Unspecified> {
-    let mut bytes = [0_u8; SLACK_TOKEN_BYTES];
+/// A token that begins as the real ones of its service do.
+fn token(start: &str) -> Result<String, Unspecified> {
+    let mut bytes = [0_u8; TOKEN_BYTES];
     rand::fill(&mut bytes)?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("xoxb-sandbox-{hex}"))
+    Ok(format!("{start}{hex}"))
 }
 
 fn pem(der: &[u8]) -> String {
@@ -210,6 +216,7 @@ pub(crate) struct Gatekeeper {
     play_key: DecodingKey,
     play_client_email: String,
     slack_token: String,
+    github_token: String,
     /// The tokens that the sandbox's own Google gave out.
     pub(crate) tokens: Tokens,
 }
@@ -274,6 +281,11 @@ impl Gatekeeper {
             Some(token) if token == self.slack_token => Ok(()),
             Some(_) => Err("invalid_auth"),
         }
+    }
+
+    /// Checks a GitHub token.
+    pub(crate) fn github(&self, bearer: Option<&str>) -> Result<(), GitHubError> {
+        if bearer == Some(self.github_token.as_str()) { Ok(()) } else { Err(GitHubError::BadCredentials) }
     }
 }
 

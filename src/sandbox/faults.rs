@@ -309,6 +309,7 @@ impl Service {
             Self::AppStoreConnect => super::asc::error::document(code),
             Self::Slack if code == 429 => json!({"ok": false, "error": "ratelimited"}),
             Self::Slack => json!({"ok": false, "error": "internal_error"}),
+            Self::GitHub => super::github::error::document(code),
             Self::BigQuery => super::bigquery::error::document(code, grpc_status(code)),
             Self::Control => json!({"error": "scripted fault"}),
         }

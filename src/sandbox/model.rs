@@ -16,6 +16,8 @@ use super::call::{Call, Reply};
 use super::control::ControlError;
 use super::credentials::{BIGQUERY_SCOPES, Gatekeeper};
 use super::faults::{Fault, FaultKind, FaultQueue};
+use super::github::model::GitHubModel;
+use super::github::seed::{ForeignIssue, GitHubCaller, GitHubRepositorySeed, IssueState};
 use super::google::model::{FEDERATED, GoogleModel};
 use super::google::seed::SecretSeed;
 use super::log::{LoggedRequest, RequestLog};
@@ -25,7 +27,7 @@ use super::play::seed::{PlayAppSeed, PlayConditions};
 use super::slack::model::SlackModel;
 use super::slack::{self, ChannelSeed};
 use super::time::Clock;
-use super::{Seed, Service, asc, bigquery, google, play};
+use super::{Seed, Service, asc, bigquery, github, google, play};
 
 /// The models of a running sandbox. Clones share them.
 #[derive(Clone)]
@@ -37,6 +39,7 @@ struct World {
     play: PlayModel,
     asc: AscModel,
     slack: SlackModel,
+    github: GitHubModel,
     bigquery: BigQueryModel,
     google: GoogleModel,
     faults: FaultQueue,
@@ -53,6 +56,7 @@ impl Model {
             play: PlayModel::default(),
             asc: AscModel::default(),
             slack: SlackModel::default(),
+            github: GitHubModel::default(),
             bigquery: BigQueryModel::default(),
             google,
             faults: FaultQueue::default(),
@@ -66,6 +70,7 @@ impl Model {
         seed.play.into_iter().try_for_each(|app| self.add_play_app(app))?;
         seed.asc.into_iter().try_for_each(|app| self.add_asc_app(app))?;
         seed.slack_channels.into_iter().try_for_each(|channel| self.add_slack_channel(channel))?;
+        seed.github.into_iter().try_for_each(|repository| self.add_github_repository(repository))?;
         seed.bigquery.into_iter().try_for_each(|dataset| self.add_bigquery_dataset(dataset))?;
         seed.google
             .service_accounts
@@ -124,8 +129,8 @@ impl Model {
         self.world().log.clear();
     }
 
-    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `bigquery` projects and jobs, `google`
-    /// accounts, secrets and tokens without their texts.
+    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `github` repositories by name,
+    /// `bigquery` projects and jobs, `google` accounts, secrets and tokens without their texts.
     pub fn state(&self) -> Value {
         let mut world = self.world();
         let now = world.clock.now();
@@ -135,6 +140,7 @@ impl Model {
             "play": world.play.state(),
             "asc": world.asc.state(now),
             "slack": world.slack.state(),
+            "github": world.github.state(),
             "bigquery": world.bigquery.state(),
             "google": {"set_up": world.google.state(), "issued": world.gatekeeper.tokens.state()},
         })
@@ -250,6 +256,60 @@ impl Model {
             .map_err(|error| ControlError::Refused { status: 404, text: format!("{error}: {channel} {ts}") })
     }
 
+    /// Adds a repository to GitHub.
+    ///
+    /// # Errors
+    /// If the name exists.
+    pub fn add_github_repository(&self, repository: GitHubRepositorySeed) -> Result<(), ControlError> {
+        let name = repository.full_name.clone();
+        let mut world = self.world();
+        let now = world.clock.now();
+        if world.github.add_repository(repository, now) {
+            Ok(())
+        } else {
+            Err(ControlError::exists("github repository", &name))
+        }
+    }
+
+    /// An issue that somebody else opens in a repository of GitHub; returns its number.
+    ///
+    /// # Errors
+    /// If the repository is unknown.
+    pub fn open_github_issue(&self, repository: &str, issue: ForeignIssue) -> Result<u64, ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        let number = world.github.open_issue(repository, issue, now);
+        number.ok_or_else(|| ControlError::unknown("github repository", repository, &world.github.names()))
+    }
+
+    /// A person's change of the state of an issue.
+    ///
+    /// # Errors
+    /// If there is no such issue.
+    pub fn set_github_issue_state(
+        &self,
+        repository: &str,
+        number: u64,
+        state: IssueState,
+    ) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        if world.github.set_issue_state(repository, number, state, now) {
+            return Ok(());
+        }
+        Err(ControlError::refused(404, format!("no issue {number} in the github repository {repository}")))
+    }
+
+    /// Sets whose token GitHub takes.
+    pub fn set_github_caller(&self, caller: GitHubCaller) {
+        self.world().github.set_caller(caller);
+    }
+
+    /// Sets the requests of an hour after which GitHub answers 403; `None` goes back to those of a workflow's token.
+    pub fn set_github_budget(&self, requests_per_hour: Option<u32>) {
+        self.world().github.set_budget(requests_per_hour);
+    }
+
     /// Adds a dataset to BigQuery, and its project if it is new.
     ///
     /// # Errors
@@ -349,6 +409,10 @@ impl Model {
             Service::Slack => {
                 let allowed = world.gatekeeper.slack(bearer);
                 slack::routes::answer(&mut world.slack, call, allowed, now)
+            }
+            Service::GitHub => {
+                let allowed = world.gatekeeper.github(bearer);
+                github::routes::answer(&mut world.github, call, allowed, now)
             }
             Service::BigQuery => match world.gatekeeper.google(bearer, &BIGQUERY_SCOPES) {
                 Ok(caller) => bigquery::routes::answer(&mut world.bigquery, call, &caller, now),

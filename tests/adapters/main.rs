@@ -16,6 +16,7 @@ mod events;
 mod firestore_documents;
 mod firestore_faults;
 mod foreign_clients;
+mod github;
 mod googlesql;
 mod grpc_proxy;
 mod identity;

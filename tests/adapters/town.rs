@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate::sandbox::{
-    AscAppSeed, ChannelSeed, DatasetSeed, Fault, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
+    AscAppSeed, ChannelSeed, DatasetSeed, Fault, GitHubRepositorySeed, PlayAppSeed, Ports, Sandbox,
+    SandboxOptions, Seed, Service,
 };
 
 use crate::emulator::Emulator;
@@ -16,6 +17,8 @@ use crate::support::{CRASHES, Fixture, SESSIONS, at, crash, session, with};
 /// Every run is asked about this instant: a Wednesday noon, two days after the release.
 pub const NOW: &str = "2026-11-18T12:00:00Z";
 pub const CHANNEL: &str = "C0RELEASES";
+/// The repository of a town's GitHub, which nobody is told of unless the configuration says so.
+pub const REPOSITORY: &str = "acme/app";
 /// The project of the exports where a town reads them from BigQuery, and the place of its datasets.
 pub const PROJECT: &str = "my-project";
 pub const LOCATION: &str = "EU";
@@ -90,6 +93,7 @@ impl Town {
             play: vec![PlayAppSeed::new(PACKAGE).with_track("production", play_releases())],
             asc: vec![AscAppSeed::phased(PACKAGE, "2.0", "200", at("2026-11-16T08:00:00Z"))],
             slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")],
+            github: vec![GitHubRepositorySeed::new(REPOSITORY).with_workflow("halted.yml", &["release"])],
             ..Seed::default()
         };
         let credentials_dir = fixture.folder.path().join("keys");
@@ -133,7 +137,8 @@ impl Town {
              [slack]\nchannel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"\n\
              [google_play]\ncredentials = \"file:{}\"\n\
              [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
-             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n{endpoint}{bigquery}\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\ngithub = \"{}\"\n\
+             {endpoint}{bigquery}\
              [[app]]\n{app}\n",
             credentials.play_service_account_path.display(),
             credentials.asc_key_id,
@@ -142,6 +147,7 @@ impl Town {
             endpoints.google_play,
             endpoints.app_store_connect,
             endpoints.slack,
+            endpoints.github,
         )
     }
 
@@ -155,6 +161,7 @@ impl Town {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(args).current_dir(self.fixture.folder.path()).env_clear();
         command.env("SLACK_TOKEN", &self.sandbox.credentials.slack_token).env("PATH", "/usr/bin:/bin");
+        command.env("GITHUB_TOKEN", &self.sandbox.credentials.github_token);
         if self.reading == Reading::BigQuery {
             let key = &self.sandbox.credentials.play_service_account_path;
             command.env("GOOGLE_APPLICATION_CREDENTIALS", key);

@@ -26,6 +26,7 @@ fn the_shortest_file_has_every_default() {
         "google_play": null,
         "app_store_connect": null,
         "slack": null,
+        "github": null,
         "sts": null,
         "iam_credentials": null,
         "secret_manager": null,
@@ -89,6 +90,7 @@ fn the_shortest_file_has_every_default() {
             "alarm_after_runs": 3
           },
           "slack": null,
+          "github": null,
           "rollout": null
         }
       ],
