@@ -16,6 +16,10 @@ use crate::support::{CRASHES, Fixture, SESSIONS, at, crash, session, with};
 /// Every run is asked about this instant: a Wednesday noon, two days after the release.
 pub const NOW: &str = "2026-11-18T12:00:00Z";
 pub const CHANNEL: &str = "C0RELEASES";
+/// The channel for what the first one refuses.
+pub const FALLBACK: &str = "C0FALLBACK";
+/// The path of an incoming webhook of the first one.
+pub const WEBHOOK: &str = "/services/T0SANDBOX1/B0WEBHOOK1/a1b2c3d4e5f6";
 /// The project of the exports where a town reads them from BigQuery, and the place of its datasets.
 pub const PROJECT: &str = "my-project";
 pub const LOCATION: &str = "EU";
@@ -89,7 +93,10 @@ impl Town {
             bigquery: datasets.into(),
             play: vec![PlayAppSeed::new(PACKAGE).with_track("production", play_releases())],
             asc: vec![AscAppSeed::phased(PACKAGE, "2.0", "200", at("2026-11-16T08:00:00Z"))],
-            slack_channels: vec![ChannelSeed::new(CHANNEL, "releases")],
+            slack_channels: vec![
+                ChannelSeed::new(CHANNEL, "releases").with_webhook(WEBHOOK),
+                ChannelSeed::new(FALLBACK, "releases-fallback"),
+            ],
             ..Seed::default()
         };
         let credentials_dir = fixture.folder.path().join("keys");
@@ -155,6 +162,7 @@ impl Town {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(args).current_dir(self.fixture.folder.path()).env_clear();
         command.env("SLACK_TOKEN", &self.sandbox.credentials.slack_token).env("PATH", "/usr/bin:/bin");
+        command.env("SLACK_WEBHOOK", format!("{}{WEBHOOK}", self.sandbox.endpoints.slack));
         if self.reading == Reading::BigQuery {
             let key = &self.sandbox.credentials.play_service_account_path;
             command.env("GOOGLE_APPLICATION_CREDENTIALS", key);
@@ -238,9 +246,21 @@ impl Town {
         }
     }
 
+    /// Puts something else in the place of a text of the configuration.
+    pub fn reconfigure(&self, text: &str, other: &str) {
+        let before = self.configuration();
+        assert!(before.contains(text), "{before}");
+        std::fs::write(self.path("tidegate.toml"), before.replace(text, other)).unwrap();
+    }
+
     /// The texts in the channel, oldest first.
     pub fn messages(&self) -> Vec<String> {
-        let messages = self.sandbox.model().slack_messages(CHANNEL).unwrap();
+        self.messages_in(CHANNEL)
+    }
+
+    /// The texts in any channel, oldest first.
+    pub fn messages_in(&self, channel: &str) -> Vec<String> {
+        let messages = self.sandbox.model().slack_messages(channel).unwrap();
         messages.iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect()
     }
 
