@@ -14,7 +14,7 @@ use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
-use crate::domain::message::Note;
+use crate::domain::message::{Link, Note};
 use crate::domain::outbox::{Message, Posted};
 use crate::domain::release::{Change, Release, ReleaseId, ReleaseState};
 use crate::domain::watch::Watch;
@@ -44,6 +44,8 @@ pub enum Outlook {
     Passing,
     /// The same, until a person changes something.
     Lasting,
+    /// Nothing: what the call was about is not there any more, as a message that a person deleted.
+    Gone,
 }
 
 /// What is known about the effect of a call that failed.
@@ -71,6 +73,12 @@ impl PortError {
     #[must_use]
     pub fn lasting(self) -> Self {
         Self { outlook: Outlook::Lasting, ..self }
+    }
+
+    /// The same error where what the call was about is not there any more.
+    #[must_use]
+    pub fn gone(self) -> Self {
+        Self { outlook: Outlook::Gone, ..self }
     }
 
     /// The same error of a service that asked to wait.
@@ -195,6 +203,11 @@ pub trait RolloutTarget: Send + Sync {
     /// # Errors
     /// Where the store refused or its answer was lost; [`PortError::effect`] says which.
     async fn apply(&self, lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError>;
+
+    /// The page of the app in the store's console, where it is known by now.
+    fn console(&self) -> Option<Link> {
+        None
+    }
 }
 
 /// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.
@@ -354,6 +367,19 @@ pub trait Memory: Send + Sync {
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
 }
 
+/// A picture for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The name of its file, such as `report.png`.
+    pub name: String,
+    /// What stands above it.
+    pub title: String,
+    /// What it shows, for those who don't see it.
+    pub alt: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
 /// What came of looking for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -377,11 +403,11 @@ pub trait Notifier: Send + Sync {
     /// Says something else in the place of what was said.
     ///
     /// # Errors
-    /// Where it was refused.
+    /// Where it was refused; [`Outlook::Gone`] where it can't be edited any more and has to be said anew.
     async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError>;
 
     /// Looks up whether a message with this key arrived, since a little before `since`. Where sending began only `age`
-    /// ago, it is given time to arrive before the answer is no.
+    /// ago, it is given time to arrive before the answer is no. A sink that can't tell says so at once.
     ///
     /// # Errors
     /// Where the notifier could not be asked.
@@ -392,6 +418,31 @@ pub trait Notifier: Send + Sync {
         since: Timestamp,
         age: SignedDuration,
     ) -> Result<Found, PortError>;
+
+    /// Whether a message can still be edited there, and be replied to.
+    fn holds(&self, _posted: &Posted) -> bool {
+        true
+    }
+
+    /// Where people are told what this one refuses for good; none where there is no such place.
+    fn fallback(&self) -> Option<&dyn Notifier> {
+        None
+    }
+
+    /// What it can't do that others can, in a sentence for the output of a run; none where it lacks nothing.
+    fn shortcoming(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Shows a picture, under `parent` where it is a reply, and answers its id. It is shown once at most: after a lost
+    /// answer the caller does not try again.
+    ///
+    /// # Errors
+    /// Where it was refused, whether it arrived is unclear, or the sink takes no pictures.
+    async fn upload(&self, image: &Image, _parent: Option<&Posted>) -> Result<String, PortError> {
+        let what = format!("the picture {} was not shown: this sink takes no pictures", image.name);
+        Err(PortError::new(what, "give [slack] a channel and a token with the scope files:write").lasting())
+    }
 }
 
 /// What time it is.

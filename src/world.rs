@@ -22,10 +22,11 @@ use crate::adapters::google::{GoogleToken, Identity, Scope};
 use crate::adapters::google_play::{self, GooglePlay};
 use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
-use crate::adapters::slack::{self, Slack};
+use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, GitHubDispatch, SecretRef, SessionSource, Target};
+use crate::config::{self, App, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
 use crate::domain::ids::{ApplicationId, Platform};
+use crate::domain::links::Links;
 use crate::domain::outbox::Sink;
 use crate::exit::Ended;
 use crate::jobs::AppWorld;
@@ -173,7 +174,7 @@ impl Loaded {
     pub async fn world(&self, named: &[String], acting: Acting, until: Instant) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
-        let parts = Parts::new(self, client, acting);
+        let parts = Parts::new(self, client, acting, until);
         let mut sides = Vec::new();
         for app in &chosen {
             sides.push(parts.sides(app).await?);
@@ -181,9 +182,34 @@ impl Loaded {
         let mut places = Places::new(parts.warehouse(until)?);
         let shares = self.config.apps.len().max(1) as u64;
         let budget = self.budget_per_month().map(|bytes| bytes / shares);
+        let pages = chosen.iter().map(|app| self.links(app));
+        let apps = chosen.iter().zip(sides).zip(pages);
         let apps =
-            chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &mut places, budget)).collect();
+            apps.map(|((app, sides), links)| app_world(app, sides, &mut places, budget, links)).collect();
         Ok(World { apps, state: self.state(acting)? })
+    }
+
+    /// The pages of an app, as far as their addresses are known.
+    fn links(&self, app: &App) -> Links {
+        Links {
+            runbook: app.slack.as_ref().and_then(|slack| slack.runbook.clone()),
+            crashes: self.crashlytics(app),
+            run: environment::run_page(),
+        }
+    }
+
+    /// The issues of an app in the Firebase console, where its project is known: it is that of the exports.
+    fn crashlytics(&self, app: &App) -> Option<String> {
+        let config::Warehouse::BigQuery { project, .. } = &self.config.warehouse else { return None };
+        let (platform, application) = identity(&app.target);
+        let platform = match platform {
+            Platform::Android => "android",
+            Platform::Ios => "ios",
+        };
+        // A project of a domain is none of Firebase's.
+        (!project.contains(':')).then(|| {
+            format!("https://console.firebase.google.com/project/{project}/crashlytics/app/{platform}:{application}/issues")
+        })
     }
 
     fn budget_per_month(&self) -> Option<u64> {
@@ -277,6 +303,7 @@ fn app_world(
     sides: Sides,
     places: &mut Places<Arc<dyn Warehouse>>,
     budget_per_month: Option<u64>,
+    links: Links,
 ) -> AppWorld {
     let (platform, application) = identity(&app.target);
     let metrics = Events::new(places.of(app), platform, application.clone(), app.sources.clone());
@@ -291,6 +318,7 @@ fn app_world(
         metrics: Box::new(metrics),
         target: sides.target,
         notifiers: sides.notifiers,
+        links,
     }
 }
 
@@ -299,6 +327,8 @@ pub(crate) struct Parts<'l> {
     loaded: &'l Loaded,
     client: reqwest::Client,
     acting: Acting,
+    /// Nobody is waited for beyond this: what came of a run has to be written down.
+    until: Instant,
     /// Secrets of Secret Manager that were read, by their names: many apps share one.
     secrets: Mutex<BTreeMap<String, SecretString>>,
     /// Sources of Play's tokens by the references of their keys, so that apps share those too.
@@ -308,12 +338,13 @@ pub(crate) struct Parts<'l> {
 }
 
 impl<'l> Parts<'l> {
-    /// The parts of a configuration. Nothing is asked of anybody.
-    pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
+    /// The parts of a configuration, which wait for nothing beyond `until`. Nothing is asked of anybody.
+    pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting, until: Instant) -> Self {
         Self {
             loaded,
             client,
             acting,
+            until,
             secrets: Mutex::default(),
             keys: Mutex::default(),
             githubs: Mutex::default(),
@@ -450,7 +481,10 @@ impl<'l> Parts<'l> {
                 app.id
             )));
         };
-        let channel: Box<dyn Notifier> = Box::new(self.slack(app, slack).await?);
+        let channel: Box<dyn Notifier> = match &slack.way {
+            Way::Bot { .. } => Box::new(self.slack(app, slack).await?),
+            Way::Webhook { webhook } => Box::new(self.webhook(app, webhook).await?),
+        };
         let mut notifiers = BTreeMap::from([(Sink::Slack, channel)]);
         if let Some(github) = &app.github {
             self.tell_github(app, github, &mut notifiers).await?;
@@ -526,12 +560,29 @@ impl<'l> Parts<'l> {
         ))
     }
 
-    /// The channel of an app.
+    /// The channel of an app that is told by a bot.
     pub(crate) async fn slack(&self, app: &App, slack: &config::Slack) -> Result<Slack, Ended> {
-        let token = self.secret(app, &slack.token).await?;
+        let Way::Bot { channel, token, fallback_channel } = &slack.way else {
+            return Err(Ended::usage(format!("app {}: Slack is reached by a webhook, not by a bot", app.id)));
+        };
+        let token = self.secret(app, token).await?;
         let endpoint = self.loaded.config.endpoints.slack.as_ref();
-        let service = self.service("Slack", endpoint, slack::BASE_URL);
-        Ok(Slack::new(service, token, slack.channel.clone()))
+        let of = |channel: &String| {
+            let service = self.service("Slack", endpoint, slack::BASE_URL);
+            Slack::new(service, token.clone(), channel.clone(), self.until)
+        };
+        Ok(match fallback_channel {
+            Some(other) => of(channel).with_fallback(of(other)),
+            None => of(channel),
+        })
+    }
+
+    /// The channel of an app that is told by a webhook.
+    pub(crate) async fn webhook(&self, app: &App, webhook: &SecretRef) -> Result<Webhook, Ended> {
+        let address = self.secret(app, webhook).await?;
+        // The address is whole, so the service has no base.
+        let service = self.service("Slack", None, "");
+        Webhook::new(service, address, self.until).map_err(|error| of_app(app, &error))
     }
 }
 

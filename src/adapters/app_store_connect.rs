@@ -4,6 +4,8 @@
 //! refusal counts as done. Only automatic updates are phased: a pause does not take the version out of the store.
 //! API: <https://developer.apple.com/documentation/appstoreconnectapi/app-store-version-phased-releases>.
 
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::http::{Call, HttpError, Service};
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
+use crate::domain::message::Link;
 use crate::domain::rate::UserFraction;
 use crate::domain::release::{Change, Release, RolloutStatus};
 use crate::ports::{Clock, Lease, PortError, RolloutTarget};
@@ -46,6 +49,8 @@ pub struct AppStoreConnect {
     issuer_id: Option<String>,
     signing_key: EncodingKey,
     bundle_id: ApplicationId,
+    /// Apple's id of the app, once it is known.
+    app: OnceLock<String>,
     /// Tokens are checked against Apple's wall clock, whatever instant the run was asked about.
     wall_clock: Box<dyn Clock>,
 }
@@ -72,7 +77,15 @@ impl AppStoreConnect {
                     "give the .p8 file as it was downloaded, with its BEGIN and END lines",
                 )
             })?;
-        Ok(Self { service, key_id: key.key_id, issuer_id: key.issuer_id, signing_key, bundle_id, wall_clock })
+        Ok(Self {
+            service,
+            key_id: key.key_id,
+            issuer_id: key.issuer_id,
+            signing_key,
+            bundle_id,
+            app: OnceLock::new(),
+            wall_clock,
+        })
     }
 
     fn token(&self) -> Result<SecretString, PortError> {
@@ -102,12 +115,13 @@ impl AppStoreConnect {
 
     async fn app_id(&self) -> Result<String, PortError> {
         let apps = self.get(format!("/v1/apps?filter[bundleId]={}&limit=1", self.bundle_id)).await?;
-        text(&apps, "/data/0/id").ok_or_else(|| {
+        let found = text(&apps, "/data/0/id").ok_or_else(|| {
             PortError::new(
                 format!("App Store Connect knows no app with bundle id {} for this key", self.bundle_id),
                 "check bundle_id, and that the key may see the app",
             )
-        })
+        })?;
+        Ok(self.app.get_or_init(|| found).clone())
     }
 
     async fn phased_release(&self, version: &str) -> Result<String, PortError> {
@@ -144,6 +158,12 @@ impl AppStoreConnect {
 
 #[async_trait]
 impl RolloutTarget for AppStoreConnect {
+    fn console(&self) -> Option<Link> {
+        let id = self.app.get().filter(|id| id.chars().all(|c| c.is_ascii_digit()))?;
+        let url = format!("https://appstoreconnect.apple.com/apps/{id}");
+        Some(Link { label: "App Store Connect".to_owned(), url })
+    }
+
     async fn releases(&self) -> Result<Vec<Release>, PortError> {
         let app = self.app_id().await?;
         let path = format!(

@@ -74,7 +74,7 @@ pub use self::google_play::InReview;
 pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
 pub use self::secret::{RefusedReference, SecretRef};
-pub use self::slack::Slack;
+pub use self::slack::{Slack, Way};
 pub use self::sources::{SessionSource, Sources};
 pub use self::state::State;
 pub use self::text::is_repository;

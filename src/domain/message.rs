@@ -1,14 +1,16 @@
 //! Every text that a person reads about a release: pure, and fixed by snapshots.
 //!
-//! A note stands alone on a lock screen: word and symbol, app, version, numbers, what was done, what to do next.
-//! Numbers round toward worse. The text is plain; each sink escapes it its own way, because version names and crash
+//! The first line of a note stands alone on a lock screen: symbol and word, platform, version, app, the number against
+//! the objective. Then what was done, the counts, what to do next. Numbers round toward worse. The text is plain; each sink escapes it its own way, because version names and crash
 //! titles come from outside.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
+use super::outbox::Refusal;
 use super::policy::Mode;
 use super::rate::Rate;
 use super::release::{Action, Change, ReleaseId};
@@ -40,6 +42,18 @@ pub enum NoteKind {
 }
 
 impl NoteKind {
+    /// Whether it is said twice rather than never, where a sink can't tell whether it arrived. What asks for a person at
+    /// once is; a warning or a piece of information is said once at most.
+    #[must_use]
+    pub fn must_arrive(self) -> bool {
+        match self {
+            Self::Halt | Self::HaltFailed | Self::Alarm | Self::HaltedElsewhere => true,
+            Self::Warning | Self::FastTrack | Self::BudgetAlert | Self::Superseded | Self::PauseBudget => {
+                false
+            }
+        }
+    }
+
     fn symbol_and_word(self) -> (&'static str, &'static str) {
         match self {
             Self::Warning => ("⚠️", "WARNING"),
@@ -62,8 +76,11 @@ pub struct Note {
     pub kind: NoteKind,
     /// One line that stands alone.
     pub headline: String,
-    /// The numbers and what was done.
+    /// What was done, and why.
     pub lines: Vec<String>,
+    /// The counts, each short enough to stand next to another on a phone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
     /// What to do next.
     pub next: String,
     /// Changes when the note has something new to say; a mere change of numbers is not worth an edit.
@@ -76,6 +93,15 @@ pub struct Note {
     pub links: Vec<Link>,
 }
 
+/// One count of a note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was counted, in a word or two.
+    pub label: String,
+    /// How much of it.
+    pub value: String,
+}
+
 /// What a note is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -83,7 +109,7 @@ pub struct Subject {
     pub release: ReleaseId,
     /// Its version.
     pub version: VersionName,
-    /// Its builds.
+    /// Its builds, where they are known.
     pub builds: Vec<BuildNumber>,
     /// The decision that it tells of, where there is one.
     pub decision: Option<DecisionId>,
@@ -104,9 +130,97 @@ impl Note {
     pub fn text(&self) -> String {
         let mut lines = vec![self.headline.clone()];
         lines.extend(self.lines.iter().cloned());
+        let figures: Vec<String> =
+            self.figures.iter().map(|figure| format!("{}: {}", figure.label, figure.value)).collect();
+        lines.extend((!figures.is_empty()).then(|| figures.join(", ")));
         lines.push(self.next.clone());
         lines.join("\n")
     }
+}
+
+/// The same note, sent long after it was written.
+#[must_use]
+pub fn late(note: &Note, written_at: Timestamp) -> Note {
+    let mut late = note.clone();
+    late.lines.insert(0, format!("This is of {}; it could not be sent before.", minute(written_at)));
+    late
+}
+
+/// The same note in the place of another channel, with what that one said.
+#[must_use]
+pub fn rerouted(note: &Note, refused: &str) -> Note {
+    let mut rerouted = note.clone();
+    rerouted.lines.push(format!("It is told here because: {}.", shortened(refused, LONGEST_REASON)));
+    rerouted
+}
+
+/// The same note, decided while the state store was down.
+#[must_use]
+pub fn without_memory(note: Note) -> Note {
+    let mut note = note;
+    note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
+    note
+}
+
+/// What the runs say of a message that was refused for good.
+#[must_use]
+pub fn unsent(note: &Note, refusal: &Refusal) -> String {
+    format!(
+        "not told since {}: {}\n  because: {}\n  fix: {}",
+        minute(refusal.since),
+        note.headline,
+        refusal.what,
+        refusal.fix
+    )
+}
+
+/// What a run says of a message of which nobody can tell whether it arrived, and which is not said twice.
+#[must_use]
+pub fn perhaps_unsaid(note: &Note, why: &str) -> String {
+    format!(
+        "whether this was told is not known, and it is not told twice: {}\n  because: {why}\n  fix: look into the \
+         channel; give the bot the scopes that let it look itself (docs/slack.md)",
+        note.headline
+    )
+}
+
+/// What a run says of a message of which nobody can tell whether it arrived, and which the next run says again.
+#[must_use]
+pub fn said_again(note: &Note, why: &str) -> String {
+    format!(
+        "whether this was told is not known yet: {}\n  because: {why}\n  fix: nothing; the next run tells it, so it may \
+         be read twice",
+        note.headline
+    )
+}
+
+/// What a run says of a workflow of which nobody can tell whether it was started.
+#[must_use]
+pub fn perhaps_not_started(note: &Note) -> (String, String) {
+    (
+        format!("whether the workflow was started is not known, and it is not started twice: {}", note.headline),
+        "look at the runs of the workflow under Actions of the repository, and start it by hand if there is none"
+            .to_owned(),
+    )
+}
+
+/// What is kept of a text that is too long for a phone.
+fn shortened(text: &str, longest: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.chars().count() <= longest {
+        true => line,
+        false => line.chars().take(longest - 1).chain(['…']).collect(),
+    }
+}
+
+/// The longest reason of somebody else that a note repeats, in characters.
+const LONGEST_REASON: usize = 240;
+/// The most lines of such reasons.
+const MOST_REASONS: usize = 3;
+
+/// An instant to the minute.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 impl Subject {
@@ -132,6 +246,7 @@ pub fn warning(record: &Record) -> Note {
         kind: NoteKind::Warning,
         headline: headline(NoteKind::Warning, record, deciding(record)),
         lines,
+        figures: figures(record, deciding(record)),
         next: format!("Look at the newest crashes. Nothing has been changed. {}", explain(record)),
         topic: topic.join(" "),
         subject: Some(Subject::of(record)),
@@ -151,7 +266,8 @@ pub fn acted(record: &Record, action: Action) -> Note {
     Note {
         kind,
         headline: headline(kind, record, deciding),
-        lines: found.into_iter().chain([done(record, action)]).collect(),
+        lines: [done(record, action)].into_iter().chain(found).collect(),
+        figures: figures(record, deciding),
         next: next_after(record, action),
         topic: deciding.map(|outcome| outcome.rule.clone()).unwrap_or_default(),
         subject: Some(Subject::of(record)),
@@ -173,6 +289,7 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
         lines: vec![format!(
             "It very probably uses more than {share} % of the error budget. That it misses the objective is not shown."
         )],
+        figures: figures(record, Some(alert)),
         next: format!("Nothing to do now. {}", explain(record)),
         topic: alert.rule.clone(),
         subject: Some(Subject::of(record)),
@@ -196,6 +313,7 @@ pub fn superseded(id: &ReleaseId, version: &str, change: &Change, found: &str) -
             id.platform, id.app
         ),
         lines: vec![format!("The evidence asked for a {wanted}, but {found}. Nothing was changed.")],
+        figures: Vec::new(),
         next: next.to_owned(),
         topic: found.to_owned(),
         subject: None,
@@ -213,8 +331,12 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
             "{symbol} {word} {} {version} ({}): it is still being offered",
             id.platform, id.app
         ),
-        lines: vec![what.to_owned()],
-        next: format!("Halt it in the store's console now. Every run tries again. To let it: {fix}."),
+        lines: vec![shortened(what, LONGEST_REASON)],
+        figures: Vec::new(),
+        next: format!(
+            "Halt it in the store's console now. Every run tries again. To let it: {}.",
+            shortened(fix, LONGEST_REASON)
+        ),
         topic: String::new(),
         subject: None,
         links: Vec::new(),
@@ -225,11 +347,12 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
 #[must_use]
 pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String]) -> Note {
     let (symbol, word) = NoteKind::Alarm.symbol_and_word();
-    let since = trouble.since.strftime("%Y-%m-%d %H:%M UTC");
+    let since = minute(trouble.since);
     Note {
         kind: NoteKind::Alarm,
         headline: format!("{symbol} {word} {platform} ({app}): {} since {since}", trouble.reason),
-        lines: found.to_vec(),
+        lines: found.iter().take(MOST_REASONS).map(|found| shortened(found, LONGEST_REASON)).collect(),
+        figures: Vec::new(),
         next: "Nothing is released further meanwhile, and a bad release may go unnoticed. This is said once; every run \
                tries again."
             .to_owned(),
@@ -260,16 +383,33 @@ fn headline(kind: NoteKind, record: &Record, deciding: Option<&RuleOutcome>) -> 
 fn numbers(rule: &str, evidence: &Evidence) -> String {
     let unit = unit(rule);
     let objective = shown(evidence.objective.ratio(), evidence.objective);
-    let valid = grouped(evidence.valid);
-    match (evidence.rate, evidence.lower, evidence.upper) {
-        (Some(rate), Some(lower), Some(upper)) => format!(
-            "{} crash-free {unit} ({} to {}), objective {objective}, {valid} {unit}",
-            shown(rate, evidence.objective),
-            shown(lower, evidence.objective),
-            shown(upper, evidence.objective),
-        ),
-        _ => format!("no rate yet, objective {objective}, {valid} {unit}"),
+    match evidence.rate {
+        Some(rate) => format!("{} crash-free {unit}, objective {objective}", shown(rate, evidence.objective)),
+        None => format!("no rate of crash-free {unit} yet, objective {objective}"),
     }
+}
+
+/// The counts of a release, and the bounds of the rate that decided. What was not counted has no figure.
+fn figures(record: &Record, deciding: Option<&RuleOutcome>) -> Vec<Figure> {
+    let (counts, people) = (record.facts.fresh(), &record.facts.people);
+    let figure = |label: &str, value: String| Figure { label: label.to_owned(), value };
+    let mut figures = vec![
+        figure("Sessions", grouped(counts.sessions)),
+        figure("Crashed sessions", grouped(counts.crashed_sessions)),
+    ];
+    if people.users > 0 {
+        figures.push(figure("Users", grouped(people.users)));
+        figures.push(figure("Crashed users", grouped(people.crashed_users)));
+    }
+    let bounds = deciding.and_then(|outcome| bounds(&outcome.ruling.evidence));
+    figures.extend(bounds.map(|bounds| figure("Crash-free", bounds)));
+    figures.push(figure("Counted to", minute(record.facts.data.through)));
+    figures
+}
+
+fn bounds(evidence: &Evidence) -> Option<String> {
+    let shown = |ratio| shown(ratio, evidence.objective);
+    Some(format!("{} to {}", shown(evidence.lower?), shown(evidence.upper?)))
 }
 
 /// What a rule counts.
@@ -298,20 +438,19 @@ fn sentence(rule: &str, evidence: &Evidence) -> String {
 
 fn standing(record: &Record) -> String {
     let fraction = record.facts.user_fraction.map(|f| format!(" to {f} of users")).unwrap_or_default();
-    format!("The rollout goes on{fraction}. {}", counted_through(record))
-}
-
-fn counted_through(record: &Record) -> String {
-    format!("Counted through {}.", record.facts.data.through.strftime("%Y-%m-%d %H:%M UTC"))
+    format!("The rollout goes on{fraction}.")
 }
 
 fn done(record: &Record, action: Action) -> String {
-    let before = record.facts.user_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
-    let done = match action {
-        Action::Halt => "The rollout was stopped and the store shows it as halted",
-        Action::FastTrack => "It is now offered to everybody and the store shows it as completed",
+    let before = |word| {
+        record.facts.user_fraction.map(|fraction| format!(" {word} {fraction} of users")).unwrap_or_default()
     };
-    format!("{done}; it stood{before}. {}", counted_through(record))
+    match action {
+        Action::Halt => format!("Stopped{}; the store shows it as halted.", before("at")),
+        Action::FastTrack => {
+            format!("Offered to everybody{}; the store shows it as completed.", before("after"))
+        }
+    }
 }
 
 fn next_after(record: &Record, action: Action) -> String {

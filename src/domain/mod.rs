@@ -12,6 +12,7 @@ pub mod facts;
 pub mod ids;
 pub mod judge;
 pub mod keys;
+pub mod links;
 pub mod looking;
 pub mod markdown;
 pub mod message;

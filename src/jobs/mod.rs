@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use crate::domain::judge::Decision;
+use crate::domain::links::Links;
 use crate::domain::looking::ReadSessions;
 use crate::domain::outbox::Sink;
 use crate::domain::policy::Policy;
@@ -60,6 +61,8 @@ pub struct AppWorld {
     pub target: Box<dyn RolloutTarget>,
     /// Where people and other programs are told; none only where nothing may be said.
     pub notifiers: BTreeMap<Sink, Box<dyn Notifier>>,
+    /// Pages for those who are told.
+    pub links: Links,
 }
 
 impl AppWorld {
@@ -68,6 +71,11 @@ impl AppWorld {
     pub fn sinks(&self) -> Vec<Sink> {
         let channel = [Sink::Slack].into_iter();
         channel.chain(self.notifiers.keys().copied().filter(|sink| *sink != Sink::Slack)).collect()
+    }
+
+    /// What the places where people are told can't do.
+    fn shortcomings(&self) -> Vec<String> {
+        self.notifiers.values().filter_map(|notifier| notifier.shortcoming()).map(str::to_owned).collect()
     }
 
     /// The channel.
@@ -102,6 +110,8 @@ pub struct AppReport {
     pub problems: Vec<String>,
     /// A service asked to be left alone for so long.
     pub wait: Option<SignedDuration>,
+    /// What is not as good as it could be, and no problem.
+    pub notices: Vec<String>,
 }
 
 /// Whether an effect was had.
@@ -129,6 +139,7 @@ impl AppReport {
             record: None,
             problems: Vec::new(),
             wait: None,
+            notices: world.shortcomings(),
         }
     }
 

@@ -57,6 +57,7 @@ pub fn result(report: &AppReport) -> Value {
         "bytes_billed": record.map(|record| bytes_billed(&record.queries)),
         "rules": record.map(|record| record.judgement.rules.iter().map(rule).collect::<Vec<_>>()).unwrap_or_default(),
         "problems": report.problems,
+        "notices": report.notices,
     })
 }
 

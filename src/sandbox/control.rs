@@ -19,12 +19,17 @@
 //! | `/asc/phased-releases/{id}` | PATCH | `{"state"}`, as by a person |
 //! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
 //! | `/slack/channels` | POST | a channel |
+//! | `/slack/channels/{id}` | PATCH | `{"access"}`: the bot's place in it |
+//! | `/slack/channels/{id}/messages` | POST | `{"text"}`, as by a person |
 //! | `/slack/channels/{id}/messages/{ts}` | DELETE | as by a person |
 //! | `/github/repositories` | POST | a repository |
 //! | `/github/repositories/{owner}/{name}/issues` | POST | an issue that somebody else opens |
 //! | `/github/repositories/{owner}/{name}/issues/{number}` | PATCH | `{"state"}`, as by a person |
 //! | `/github/token` | PUT | `{"of": "workflow" or "person"}`: whose token it is |
 //! | `/github/budget` | PUT | `{"requests_per_hour"}`; null goes back to GitHub's own |
+//! | `/slack/token` | PUT | `{"scopes": [..]}` |
+//! | `/slack/limit` | PUT | `{"posts_per_second"}`; null lifts it |
+//! | `/slack/files` | GET | files that were announced, and whether they are shown |
 //! | `/bigquery/datasets` | POST | a dataset |
 //! | `/bigquery/datasets/{project}/{dataset}` | PATCH | location, access, warehouse |
 //! | `/bigquery/datasets/{project}/{dataset}/tables/{table}` | PUT | partitioning, hidden and extra columns, bytes |
@@ -47,6 +52,7 @@ use super::faults::Fault;
 use super::github::seed::{GitHubCaller, IssueState};
 use super::model::Model;
 use super::play::error::PlayError;
+use super::slack::ChannelAccess;
 
 /// Why a change of the sandbox was refused.
 #[derive(Debug, thiserror::Error)]
@@ -154,8 +160,32 @@ struct HourBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct AccessBody {
+    access: ChannelAccess,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TokenBody {
     of: GitHubCaller,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextBody {
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopesBody {
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostsBody {
+    posts_per_second: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -218,6 +248,18 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         }
         ("PUT", ["asc", "budget"]) => model.set_asc_budget(body::<BudgetBody>(call)?.requests_per_hour),
         ("POST", ["slack", "channels"]) => model.add_slack_channel(body(call)?)?,
+        ("PATCH", ["slack", "channels", channel]) => {
+            model.set_slack_access(channel, body::<AccessBody>(call)?.access)?;
+        }
+        ("POST", ["slack", "channels", channel, "messages"]) => {
+            let ts = model.post_slack_message(channel, &body::<TextBody>(call)?.text)?;
+            return Ok(json!({"ts": ts}));
+        }
+        ("PUT", ["slack", "token"]) => model.set_slack_scopes(body::<ScopesBody>(call)?.scopes),
+        ("PUT", ["slack", "limit"]) => {
+            model.set_slack_posts_per_second(body::<PostsBody>(call)?.posts_per_second);
+        }
+        ("GET", ["slack", "files"]) => return Ok(model.slack_files()),
         ("DELETE", ["slack", "channels", channel, "messages", ts]) => {
             model.delete_slack_message(channel, ts)?;
         }

@@ -25,7 +25,7 @@ use super::play::error::PlayError;
 use super::play::model::PlayModel;
 use super::play::seed::{PlayAppSeed, PlayConditions};
 use super::slack::model::SlackModel;
-use super::slack::{self, ChannelSeed};
+use super::slack::{self, ChannelAccess, ChannelSeed};
 use super::time::Clock;
 use super::{Seed, Service, asc, bigquery, github, google, play};
 
@@ -308,6 +308,45 @@ impl Model {
     /// Sets the requests of an hour after which GitHub answers 403; `None` goes back to those of a workflow's token.
     pub fn set_github_budget(&self, requests_per_hour: Option<u32>) {
         self.world().github.set_budget(requests_per_hour);
+    }
+
+    /// Posts to a Slack channel as a person does, and returns the time stamp.
+    ///
+    /// # Errors
+    /// If the channel is unknown.
+    pub fn post_slack_message(&self, channel: &str, text: &str) -> Result<String, ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        let posted = world.slack.post_as_person(channel, text, now);
+        posted.map_err(|_| ControlError::unknown("slack channel", channel, &world.slack.channel_ids()))
+    }
+
+    /// Sets the scopes of the bot's token, such as `chat:write`.
+    pub fn set_slack_scopes(&self, scopes: Vec<String>) {
+        self.world().slack.set_scopes(scopes);
+    }
+
+    /// Sets how many posts a second Slack takes before it answers 429, by real time; `None` lifts the limit.
+    pub fn set_slack_posts_per_second(&self, posts: Option<usize>) {
+        self.world().slack.set_posts_per_second(posts);
+    }
+
+    /// The files that were announced to Slack, with the digests of their bytes.
+    pub fn slack_files(&self) -> Value {
+        self.world().slack.files()
+    }
+
+    /// Changes the bot's place in a Slack channel, as a person does who invites it or archives the channel.
+    ///
+    /// # Errors
+    /// If the channel is unknown.
+    pub fn set_slack_access(&self, channel: &str, access: ChannelAccess) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let known = world.slack.channel_ids();
+        match world.slack.set_access(channel, access) {
+            true => Ok(()),
+            false => Err(ControlError::unknown("slack channel", channel, &known)),
+        }
     }
 
     /// Adds a dataset to BigQuery, and its project if it is new.

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -137,7 +138,15 @@ fn read_body(headers: &HeaderMap, bytes: &[u8]) -> CallBody {
     if text(headers, header::CONTENT_TYPE).starts_with("application/x-www-form-urlencoded") {
         return CallBody::Form(pairs(&String::from_utf8_lossy(bytes)));
     }
+    if text(headers, header::CONTENT_TYPE) == "application/octet-stream" {
+        return CallBody::Json(serde_json::json!({"file": {"bytes": bytes.len(), "sha256": digest(bytes)}}));
+    }
     serde_json::from_slice(bytes).map_or_else(|error| CallBody::Invalid(error.to_string()), CallBody::Json)
+}
+
+/// A file is known by its digest, so that a test can see that it came whole.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn body_text(body: &ReplyBody) -> String {

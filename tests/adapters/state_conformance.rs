@@ -164,6 +164,7 @@ fn message(key: &str) -> Message {
         under: None,
         posted: None,
         written_at: at(NOW),
+        refusal: None,
     }
 }
 

@@ -4,9 +4,11 @@
 //! anything was sent, or the server said "too many requests". Every other unclear outcome is the caller's, who reads
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
 
+mod deliver;
 mod error;
 pub mod retry;
 
+pub use deliver::{Content, Delivered};
 pub use error::{HttpError, Kind, excerpt};
 
 use jiff::fmt::rfc2822;

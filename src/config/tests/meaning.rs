@@ -132,7 +132,7 @@ fn a_section_at_the_top_is_the_default_of_each_app_key_by_key() {
         (halt.mode, halt.min_crashed_sessions)
     };
     assert_eq!((halt(android), halt(ios)), ((Mode::Observe, 3), (Mode::Warn, 3)));
-    let channel = |app: &App| app.slack.as_ref().map(|slack| slack.channel.clone());
+    let channel = |app: &App| app.slack.as_ref().and_then(|slack| slack.channel()).map(str::to_owned);
     assert_eq!((channel(android), channel(ios)), (Some("C2".to_owned()), Some("C1".to_owned())));
 }
 

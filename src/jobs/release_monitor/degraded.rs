@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{Acted, AppReport, AppWorld};
 use super::act::{self, Outcome};
 use super::observe::{self, Unjudged};
-use super::{LEASE, ReleaseMonitor, conclude, rolling_out, unjudged_report};
+use super::{LEASE, ReleaseMonitor, conclude, rolling_out, tell, unjudged_report};
 use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
@@ -81,9 +81,8 @@ async fn halt(
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
-            if let Err(error) = tell(world, &record).await {
-                report.problems.push(error.to_string());
-            }
+            let note = message::without_memory(message::acted(&record, Action::Halt));
+            report.problems.extend(tell::at_once(world, &key(&record.release), note).await);
         }
         Outcome::Superseded(found) => report.problems.push(found),
         Outcome::Failed(error) => conclude(&mut report, Acted::No, Some(error.to_string())),
@@ -119,11 +118,4 @@ pub async fn told(notifier: &dyn Notifier, message: &Message) -> Found {
 
 fn key(id: &ReleaseId) -> String {
     keys::key("degraded", &["halt", id.app.as_str(), id.platform.as_str(), &id.key])
-}
-
-async fn tell(world: &AppWorld, record: &Record) -> Result<(), PortError> {
-    let Some(notifier) = world.channel() else { return Ok(()) };
-    let mut note = message::acted(record, Action::Halt);
-    note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
-    notifier.post(&key(&record.release), &note, None).await.map(drop)
 }

@@ -174,7 +174,10 @@ impl ReleaseMonitor<'_> {
         let is_kept = judged.is_kept();
         let Judged { record, state, provisional: _, writes } = judged;
         let about = about(&state, known);
-        let messages = outbox::messages(&record, &state, &about, &world.sinks());
+        let mut messages = outbox::messages(&record, &state, &about, &world.sinks());
+        for message in &mut messages {
+            message.note = world.links.on(message.note.clone(), world.target.console());
+        }
         let mut writes = writes;
         if is_kept {
             writes.push(Write::Release(Box::new(state.clone())));
