@@ -1,4 +1,4 @@
-//! The five ports: what the jobs ask of the outside world, in the domain's words.
+//! The ports: what the jobs ask of the outside world, in the domain's words.
 //!
 //! One to four methods each. An adapter translates and never decides; a job decides and never translates.
 //! "Could not" is an error here, never an empty answer.
@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::Window;
+use crate::domain::control::Control;
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
@@ -217,19 +218,40 @@ pub struct Lease {
     holder: String,
     fence: u64,
     expires_at: Timestamp,
+    timed: Option<Timed>,
+}
+
+/// When a lease was asked for, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Timed {
+    since: Moment,
+    lasts: Duration,
 }
 
 impl Lease {
     /// For state stores only: the proof that the lease has just been taken.
     #[must_use]
     pub fn granted(app: AppId, holder: String, fence: u64, expires_at: Timestamp) -> Self {
-        Self { app, holder, fence, expires_at }
+        Self { app, holder, fence, expires_at, timed: None }
     }
 
     /// For a halt while no state store can be reached. Its fence is below every other, so it can write nothing.
     #[must_use]
     pub fn for_halting_only(app: AppId, holder: String, expires_at: Timestamp) -> Self {
-        Self { app, holder, fence: 0, expires_at }
+        Self { app, holder, fence: 0, expires_at, timed: None }
+    }
+
+    /// The same lease, which was asked for at `since` and `lasts` so long from then on.
+    #[must_use]
+    pub fn timed(self, since: Moment, lasts: Duration) -> Self {
+        Self { timed: Some(Timed { since, lasts }), ..self }
+    }
+
+    /// What is left of it by the clock that says less. Nothing, where it is not known since when it runs.
+    #[must_use]
+    pub fn left(&self, now: Moment) -> Duration {
+        let left = |timed: Timed| timed.lasts.saturating_sub(now.passed_since(timed.since));
+        self.timed.map_or(Duration::ZERO, left)
     }
 
     /// The app that it is for.
@@ -276,6 +298,16 @@ pub enum StateError {
         /// The app.
         app: AppId,
     },
+    /// What the decision was made on is not what is stored; nothing of this commit was written.
+    #[error(
+        "{what} was changed meanwhile, so nothing was written for app {app}\n  fix: nothing; the next run looks again"
+    )]
+    Overtaken {
+        /// The app.
+        app: AppId,
+        /// What was changed.
+        what: &'static str,
+    },
     /// The store could not be asked.
     #[error(transparent)]
     Failed(#[from] PortError),
@@ -312,11 +344,40 @@ pub enum Write {
     Message(Box<Message>),
     /// Puts what is remembered of an app in the place of the older.
     Watch(AppId, Box<Watch>),
+    /// Puts what people have said about an app in the place of the older.
+    Control(AppId, Box<Control>),
+    /// Writes nothing: refuses the whole commit with [`StateError::Overtaken`] where something else is stored.
+    Provided(Box<Basis>),
+}
+
+/// What a decision was made on.
+#[derive(Debug, Clone)]
+pub enum Basis {
+    /// The state of this release; none where nothing was remembered of it.
+    Release(ReleaseId, Option<ReleaseState>),
+    /// What people had said about this app.
+    Control(AppId, Control),
+}
+
+/// Where people's words about apps are kept. They are written without a lease, so that a person never waits for a run.
+#[async_trait]
+pub trait Words: Send + Sync {
+    /// What people have said about an app.
+    ///
+    /// # Errors
+    /// Where the store could not be asked or holds something this program can't read.
+    async fn heard(&self, app: &AppId) -> Result<Control, StateError>;
+
+    /// Puts what is said now in the place of what was said before.
+    ///
+    /// # Errors
+    /// [`StateError::Overtaken`] where somebody else said something meanwhile; nothing was written.
+    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError>;
 }
 
 /// Where the program remembers things between runs.
 #[async_trait]
-pub trait StateStore: Send + Sync {
+pub trait StateStore: Words {
     /// Takes the lease of an app, or says who has it.
     ///
     /// # Errors
@@ -338,7 +399,7 @@ pub trait StateStore: Send + Sync {
     /// Writes everything or nothing, if the lease is still held.
     ///
     /// # Errors
-    /// [`StateError::LostLease`] where it is not.
+    /// [`StateError::LostLease`] where it is not; [`StateError::Overtaken`] where a [`Write::Provided`] does not hold.
     async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError>;
 
     /// Reads what is remembered.
@@ -445,8 +506,33 @@ pub trait Notifier: Send + Sync {
     }
 }
 
+/// One moment by the two clocks of a machine. The steady one stands still while the machine is suspended, and the other
+/// may be set back, so time has passed when either says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the machine's clock.
+    pub wall: Timestamp,
+    /// By the clock that never jumps, since some instant that is the same for all moments.
+    pub steady: Duration,
+}
+
+impl Moment {
+    /// How much time has passed since then, by the clock that says more.
+    #[must_use]
+    pub fn passed_since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).try_into().unwrap_or_default();
+        self.steady.saturating_sub(earlier.steady).max(wall)
+    }
+}
+
 /// What time it is.
 pub trait Clock: Send + Sync {
     /// The present instant, or the one that the run was asked about.
     fn now(&self) -> Timestamp;
+
+    /// The present moment by both clocks of the machine, whatever instant the run was asked about. A clock of no machine
+    /// has no steady one.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now(), steady: Duration::ZERO }
+    }
 }

@@ -25,11 +25,12 @@ use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
 use crate::config::{self, App, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
+use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::domain::links::Links;
 use crate::domain::outbox::Sink;
 use crate::exit::Ended;
-use crate::jobs::AppWorld;
+use crate::jobs::{AppReport, AppWorld};
 use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
 
 /// Where a configuration is looked for, in this order.
@@ -89,6 +90,9 @@ pub enum Acting {
 pub struct World {
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppWorld>,
+    /// The apps that are left out, each with the report that says why: those that are off, and those that could not be
+    /// set up.
+    pub left_out: Vec<AppReport>,
     /// The state store.
     pub state: Box<dyn StateStore>,
 }
@@ -175,18 +179,36 @@ impl Loaded {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
         let parts = Parts::new(self, client, acting, until);
-        let mut sides = Vec::new();
-        for app in &chosen {
-            sides.push(parts.sides(app).await?);
+        let mode = mode()?;
+        let (mut built, mut left_out, mut first) = (Vec::new(), Vec::new(), None);
+        for app in chosen {
+            if mode.max(app.mode) == Switch::Off {
+                left_out.push(AppReport::switched_off(app.id.clone(), app.platform()));
+                continue;
+            }
+            match parts.sides(app).await {
+                Ok(sides) => built.push((app, sides)),
+                // One app's missing secret leaves the others alone.
+                Err(ended) => {
+                    let problem = ended.message.clone();
+                    left_out.push(AppReport::not_set_up(app.id.clone(), app.platform(), problem));
+                    first.get_or_insert(ended);
+                }
+            }
+        }
+        if let Some(ended) = first.filter(|_| built.is_empty()) {
+            return Err(ended);
         }
         let mut places = Places::new(parts.warehouse(until)?);
         let shares = self.config.apps.len().max(1) as u64;
         let budget = self.budget_per_month().map(|bytes| bytes / shares);
-        let pages = chosen.iter().map(|app| self.links(app));
-        let apps = chosen.iter().zip(sides).zip(pages);
-        let apps =
-            apps.map(|((app, sides), links)| app_world(app, sides, &mut places, budget, links)).collect();
-        Ok(World { apps, state: self.state(acting)? })
+        let degraded_halt = self.config.degraded_halt == config::DegradedHalt::Made;
+        let apps = built.into_iter().map(|(app, sides)| AppWorld {
+            switch: mode.max(app.mode),
+            degraded_halt,
+            ..app_world(app, sides, &mut places, budget, self.links(app))
+        });
+        Ok(World { apps: apps.collect(), left_out, state: self.state(acting)? })
     }
 
     /// The pages of an app, as far as their addresses are known.
@@ -247,6 +269,21 @@ impl Loaded {
             .filter(|app| named.is_empty() || named.iter().any(|id| id == app.id.as_str()))
             .collect())
     }
+}
+
+/// Says what the program may do at most. A repository variable, so that it can be set without a commit and read without a
+/// state store.
+pub const MODE_VARIABLE: &str = "TIDEGATE_MODE";
+
+/// What the environment lets the program do.
+///
+/// # Errors
+/// A usage error that lists the known modes.
+pub fn mode() -> Result<Switch, Ended> {
+    let given = environment::variable(MODE_VARIABLE).unwrap_or_else(|| Switch::default().to_string());
+    given.parse().map_err(|error| {
+        Ended::usage(format!("{MODE_VARIABLE}: {error}\n  fix: correct the variable, or unset it for auto"))
+    })
 }
 
 /// The platform of a target, and what the exports call the app.
@@ -314,6 +351,7 @@ fn app_world(
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
         budget_per_month,
+        switch: app.mode,
         degraded_halt: true,
         metrics: Box::new(metrics),
         target: sides.target,

@@ -14,7 +14,7 @@ use super::http::{Call, HttpError, Service};
 use crate::config::InReview;
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
 use crate::domain::rate::UserFraction;
-use crate::domain::release::{Action, Change, Release, RolloutStatus};
+use crate::domain::release::{Change, Release, RolloutStatus};
 use crate::ports::{Lease, PortError, RolloutTarget};
 
 /// Where the API is.
@@ -106,7 +106,7 @@ impl GooglePlay {
         let edit = self.open_edit().await?;
         let mut track = self.track(&edit).await?;
         let release = ours(&mut track, key).ok_or_else(|| self.gone(key))?;
-        if status(release) != Some("inProgress") {
+        if status(release) != Some(action.from()) {
             // Somebody was faster; reading back will tell what they did.
             self.discard(&edit).await;
             return Ok(Outcome::Done);
@@ -215,7 +215,7 @@ impl RolloutTarget for GooglePlay {
     }
 
     async fn apply(&self, _lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError> {
-        let action = rules_action(change)?;
+        let action = wanted(change)?;
         for _ in 0..MOST_TRANSACTIONS {
             if self.transaction(&release.key, action).await? == Outcome::Done {
                 return Ok(());
@@ -228,11 +228,30 @@ impl RolloutTarget for GooglePlay {
     }
 }
 
+/// What is done to a release in a track.
+#[derive(Clone, Copy, PartialEq)]
+enum Action {
+    Halt,
+    FastTrack,
+    Resume(Option<UserFraction>),
+}
+
+impl Action {
+    /// The status that a release must have for it.
+    fn from(self) -> &'static str {
+        match self {
+            Self::Halt | Self::FastTrack => "inProgress",
+            Self::Resume(_) => "halted",
+        }
+    }
+}
+
 /// What this adapter can do so far.
-fn rules_action(change: &Change) -> Result<Action, PortError> {
+fn wanted(change: &Change) -> Result<Action, PortError> {
     match change {
-        Change::Halt => Ok(Action::Halt),
+        Change::Halt | Change::Withdraw { .. } => Ok(Action::Halt),
         Change::FastTrack => Ok(Action::FastTrack),
+        Change::Resume { at, .. } => Ok(Action::Resume(*at)),
         other => Err(PortError::new(
             format!("a {} is not made on Google Play yet", other.as_str()),
             "do it in the Play Console",
@@ -269,6 +288,12 @@ fn change(release: &mut Value, action: Action) {
             fields.insert("status".to_owned(), json!("completed"));
             // A completed release must not have a fraction.
             fields.shift_remove("userFraction");
+        }
+        Action::Resume(share) => {
+            fields.insert("status".to_owned(), json!("inProgress"));
+            if let Some(share) = share {
+                fields.insert("userFraction".to_owned(), json!(share));
+            }
         }
     }
 }

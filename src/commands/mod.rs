@@ -1,10 +1,13 @@
 //! What each command does, after its words have been read. Each answers an exit code or an error with one.
 
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod doctor;
+pub mod ending;
 pub mod explain;
 pub mod import;
+pub mod place;
 pub mod print;
 pub mod run;
 pub mod sandbox;
@@ -21,6 +24,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
     let common = cli.common;
     match cli.command {
         Command::Run(args) => run::run(&args, &common).await,
+        Command::Control { word } => control::control(&word, &common).await,
         Command::Demo(args) => demo::demo(&args, &common).await,
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_store_connect::RawAppStoreConnect;
 use super::at::{At, merged};
+use super::control::RawControl;
 use super::data::{RawData, Watching};
 use super::error::Problem;
 use super::github::{GitHub, RawGitHub};
@@ -22,6 +23,7 @@ use super::slack::{RawSlack, Slack};
 use super::slo::RawSlo;
 use super::sources::{RawSources, Sources};
 use super::text::TrackName;
+use crate::domain::control::Switch;
 use crate::domain::ids::{AppId, ApplicationId, Platform};
 use crate::domain::policy::Policy;
 
@@ -39,6 +41,8 @@ pub struct App {
     pub sources: Sources,
     /// What the judge is told.
     pub policy: Policy,
+    /// What the program may do for it at most.
+    pub mode: Switch,
     /// How it is looked at.
     pub watching: Watching,
     /// Where people are told; none where nothing is set.
@@ -113,6 +117,7 @@ impl Target {
 pub(super) struct Defaults<'r> {
     pub(super) slo: Option<&'r RawSlo>,
     pub(super) rules: Option<&'r RawRules>,
+    pub(super) control: Option<&'r RawControl>,
     pub(super) schedule: Option<&'r RawSchedule>,
     pub(super) data: Option<&'r RawData>,
     pub(super) slack: Option<&'r RawSlack>,
@@ -148,6 +153,8 @@ pub(super) struct RawApp {
     slo: Option<RawSlo>,
     /// Overrides the section `rules`.
     rules: Option<RawRules>,
+    /// Overrides the section `control`.
+    control: Option<RawControl>,
     /// Overrides the section `schedule`.
     schedule: Option<RawSchedule>,
     /// Overrides the section `data`.
@@ -189,16 +196,19 @@ impl RawApp {
         let sources = merged(self.sources.as_ref(), top.sources).check(&id)?;
         let data = merged(self.data.as_ref(), top.data);
         let (slo, guards) = merged(self.slo.as_ref(), top.slo).check(&id)?;
+        let control = merged(self.control.as_ref(), top.control);
         let policy = Policy {
             rules: merged(self.rules.as_ref(), top.rules).check(&slo, guards),
             slo,
             data: data.check(&sources.sessions, &id)?,
+            resume_grace: control.resume_grace(),
             zone: merged(self.schedule.as_ref(), top.schedule).zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
         let github = merged(self.github.as_ref(), top.github).check(&id)?;
         let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
-        Ok(App { id, target, sources, policy, watching: data.watching(), slack, github, rollout })
+        let (mode, watching) = (control.mode(), data.watching());
+        Ok(App { id, target, sources, policy, mode, watching, slack, github, rollout })
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

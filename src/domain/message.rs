@@ -7,13 +7,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::control::{ControlMode, Said};
 use super::decision::Record;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::outbox::Refusal;
 use super::policy::Mode;
 use super::rate::Rate;
-use super::release::{Action, Change, ReleaseId};
+use super::release::{Action, Change, ReleaseId, ReleaseState};
 use super::verdict::{Evidence, Reason, Verdict};
 use super::watch::Trouble;
 
@@ -39,6 +40,16 @@ pub enum NoteKind {
     HaltedElsewhere,
     /// A paused release has used up most of the days that it may be paused.
     PauseBudget,
+    /// The release must be halted, and a person's hold stands against it.
+    HaltHeld,
+    /// A person has resumed the release, and the store shows it.
+    Resumed,
+    /// A person has set a hold.
+    Held,
+    /// A hold is about to end.
+    HoldEnds,
+    /// A person has ended a hold.
+    HoldEnded,
 }
 
 impl NoteKind {
@@ -65,6 +76,11 @@ impl NoteKind {
             Self::Alarm => ("🔕", "NOT WATCHED"),
             Self::HaltedElsewhere => ("🛑", "HALTED BY SOMEBODY"),
             Self::PauseBudget => ("⏳", "PAUSE ENDS SOON"),
+            Self::HaltHeld => ("🚨", "NOT HALTED"),
+            Self::Resumed => ("▶️", "RESUMED"),
+            Self::Held => ("✋", "ON HOLD"),
+            Self::HoldEnds => ("⏳", "HOLD ENDS"),
+            Self::HoldEnded => ("▶️", "HOLD ENDED"),
         }
     }
 }
@@ -360,6 +376,138 @@ pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String
         subject: None,
         links: Vec::new(),
     }
+}
+
+/// What people are told where a release must be halted and a person's hold stands against it.
+#[must_use]
+pub fn halt_held(record: &Record, held: &Said) -> Note {
+    let deciding = deciding(record);
+    let found = deciding.map(|outcome| sentence(&outcome.rule, &outcome.ruling.evidence));
+    let fraction = record.facts.user_fraction.map(|f| format!(" to {f} of users")).unwrap_or_default();
+    let offered = format!("It is still being offered{fraction}: {}.", hold_in_words(held));
+    Note {
+        headline: headline(NoteKind::HaltHeld, record, deciding),
+        lines: found.into_iter().chain([offered]).collect(),
+        next: format!(
+            "Halt it with `tidegate control halt`, or end the hold with `tidegate control release-hold`. {}",
+            explain(record)
+        ),
+        topic: deciding.map(|outcome| outcome.rule.clone()).unwrap_or_default(),
+        subject: Some(Subject::of(record)),
+        ..plain(NoteKind::HaltHeld)
+    }
+}
+
+/// What people are told once the store shows a person's order; none for what is no person's.
+#[must_use]
+pub fn of_order(state: &ReleaseState, change: &Change) -> Option<Note> {
+    let stood = state.last_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
+    let (kind, word, done, next) = match change {
+        Change::Withdraw { word } => (
+            NoteKind::Halt,
+            word,
+            format!("The rollout was stopped and the store shows it as halted; it stood{stood}."),
+            "Those who have it keep it: prepare a fix or a rollback. Only a person can resume it.",
+        ),
+        Change::Resume { at, word } => (
+            NoteKind::Resumed,
+            word,
+            match at {
+                Some(share) => format!("It is offered again, to {share} of users. Counting starts anew."),
+                None => format!("It is offered again, to as many as before{stood}. Counting starts anew."),
+            },
+            "Watch the newest crashes. It can be halted again on new evidence.",
+        ),
+        Change::Halt | Change::FastTrack | Change::Raise { .. } | Change::Start { .. } => return None,
+    };
+    let (symbol, shown) = kind.symbol_and_word();
+    let id = &state.id;
+    Some(Note {
+        headline: format!(
+            "{symbol} {shown} {} {} ({}): by {}",
+            id.platform,
+            state.version,
+            id.app,
+            word.actor()
+        ),
+        lines: vec![format!("Reason: {}", word.reason()), done],
+        next: next.to_owned(),
+        topic: word.at().to_string(),
+        subject: Some(Subject {
+            release: id.clone(),
+            version: state.version.clone(),
+            builds: Vec::new(),
+            decision: None,
+        }),
+        ..plain(kind)
+    })
+}
+
+/// What people are told of a hold: that it was set, that it is about to end, or that a person has ended it.
+#[must_use]
+pub fn of_hold(kind: NoteKind, app: &AppId, platform: Platform, held: &Said) -> Note {
+    let (symbol, shown) = kind.symbol_and_word();
+    let version = held.release.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let until = held.until.map(|until| until.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
+    let (about, lines, next) = match kind {
+        NoteKind::HoldEnds => (
+            format!("{until}, then the rules go on"),
+            vec![format!("{}.", hold_in_words(held))],
+            "To keep it on hold: `tidegate control hold` with a new end.".to_owned(),
+        ),
+        NoteKind::HoldEnded => (
+            format!("by {}", held.word.actor()),
+            vec![format!("Reason: {}", held.word.reason())],
+            "The rules go on from here.".to_owned(),
+        ),
+        _ => (
+            format!("by {} until {until}", held.word.actor()),
+            vec![format!("Reason: {}", held.word.reason()), what_is_held(held).to_owned()],
+            "It ends by itself, or with `tidegate control release-hold`.".to_owned(),
+        ),
+    };
+    Note {
+        headline: format!("{symbol} {shown} {platform}{version} ({app}): {about}"),
+        lines,
+        next,
+        topic: until,
+        ..plain(kind)
+    }
+}
+
+fn plain(kind: NoteKind) -> Note {
+    Note {
+        kind,
+        headline: String::new(),
+        lines: Vec::new(),
+        next: String::new(),
+        topic: String::new(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+fn what_is_held(held: &Said) -> &'static str {
+    match (held.mode, held.also_halt) {
+        (ControlMode::Observe, _) => {
+            "Releases are only looked at: nothing is done to them, and nobody is told."
+        }
+        (_, true) => "Nothing is done to a release, not even a halt.",
+        (_, false) => "Nothing is released further. A bad release is halted all the same.",
+    }
+}
+
+/// Who holds what back, until when and why, without the full stop.
+#[must_use]
+pub fn hold_in_words(held: &Said) -> String {
+    let until = held.until.map(|until| until.strftime(" until %Y-%m-%d %H:%M UTC").to_string());
+    let mode = match held.mode {
+        ControlMode::Observe => "only looks on",
+        ControlMode::Hold | ControlMode::Auto => "is on hold",
+    };
+    let of =
+        held.release.as_ref().map_or_else(|| "the app".to_owned(), |version| format!("release {version}"));
+    format!("{of} {mode}{}, set by {}: {}", until.unwrap_or_default(), held.word.actor(), held.word.reason())
 }
 
 /// A share of a budget is shown to the hundredth of a percent.

@@ -5,6 +5,7 @@
 //! decision can be recomputed from its stored evidence.
 
 pub mod calendar;
+pub mod control;
 pub mod cost;
 pub mod counts;
 pub mod decision;

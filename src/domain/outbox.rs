@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::control::Said;
 use super::decision::Record;
 use super::ids::{AppId, DecisionId, Platform};
 use super::keys;
@@ -32,6 +33,14 @@ pub enum Delivery {
     Withdrawn,
     /// Could not be sent and can't be until a person changes something; the runs say so.
     Dead,
+}
+
+impl Delivery {
+    /// Whether it is still to be sent.
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        matches!(self, Self::Pending | Self::Sending)
+    }
 }
 
 /// Where a message goes.
@@ -295,6 +304,63 @@ pub fn alarm(
     })
 }
 
+/// The message that tells that a person's hold keeps a bad release from being halted; none where it was told already.
+#[must_use]
+pub fn halt_held(
+    record: &Record,
+    state: &ReleaseState,
+    held: &Said,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    merged(message::halt_held(record, held), Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// The messages that tell of a person's order once the store shows it.
+#[must_use]
+pub fn of_order(
+    state: &ReleaseState,
+    change: &Change,
+    known: &[Message],
+    sinks: &[Sink],
+    now: Timestamp,
+) -> Vec<Message> {
+    let Some(note) = message::of_order(state, change) else { return Vec::new() };
+    let takers = sinks.iter().filter(|sink| sink.takes(note.kind)).copied();
+    takers.filter_map(|sink| merged(note.clone(), sink, Delivery::Waiting, now, state, known)).collect()
+}
+
+/// The message about a hold that was set, is about to end, or was ended, in the thread of the release that it is about.
+/// Without a state it is about the whole app, and stands alone.
+#[must_use]
+pub fn about_hold(
+    key: String,
+    note: Note,
+    app: (&AppId, Platform),
+    state: Option<&ReleaseState>,
+    known: &[Message],
+    now: Timestamp,
+) -> Message {
+    let of_release = |message: &&Message| state.is_some_and(|state| message.release == state.id);
+    let thread_of: Vec<Message> = known.iter().filter(of_release).cloned().collect();
+    let release = state.map_or_else(
+        || ReleaseId { app: app.0.clone(), platform: app.1, key: String::new() },
+        |state| state.id.clone(),
+    );
+    Message {
+        key,
+        sink: Sink::Slack,
+        release,
+        parent: thread(note.kind, &thread_of),
+        note,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: now,
+    }
+}
+
 /// What went wrong and what to do about it, in the words of the store's adapter.
 #[derive(Debug, Clone, Copy)]
 pub struct PortProblem<'a> {
@@ -317,6 +383,11 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::Alarm => "alarm",
         NoteKind::HaltedElsewhere => "haltedelsewhere",
         NoteKind::PauseBudget => "pausebudget",
+        NoteKind::HaltHeld => "haltheld",
+        NoteKind::Resumed => "resumed",
+        NoteKind::Held => "held",
+        NoteKind::HoldEnds => "holdends",
+        NoteKind::HoldEnded => "holdended",
     };
     match sink {
         Sink::Slack => release_key(kind, state),
@@ -336,7 +407,8 @@ pub fn told_by(change: &Change) -> Option<NoteKind> {
     match change {
         Change::Halt | Change::Withdraw { .. } => Some(NoteKind::Halt),
         Change::FastTrack => Some(NoteKind::FastTrack),
-        Change::Raise { .. } | Change::Start { .. } | Change::Resume { .. } => None,
+        Change::Resume { .. } => Some(NoteKind::Resumed),
+        Change::Raise { .. } | Change::Start { .. } => None,
     }
 }
 

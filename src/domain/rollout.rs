@@ -83,12 +83,23 @@ fn raised_already(now: Option<UserFraction>, to: UserFraction) -> Option<String>
 pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseState {
     let was_halted = state.last_seen == RolloutStatus::Halted || confirmed_halt(&state);
     if was_halted && live.status == RolloutStatus::RollingOut {
-        state.generation += 1;
-        state.cycle_start = now;
-        state.fast_track_checked_at = None;
-        state.settled_on = None;
-        state.intent = None;
+        return resumed(state, live, now);
     }
+    state.last_seen = live.status;
+    state.last_fraction = live.user_fraction;
+    state.looked_at = now;
+    state
+}
+
+/// A release that a person has resumed: the generation rises, so that it can be halted and told of anew, and the counts
+/// start anew, otherwise the old crashes would halt it at once.
+#[must_use]
+pub fn resumed(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseState {
+    state.generation += 1;
+    state.cycle_start = now;
+    state.fast_track_checked_at = None;
+    state.settled_on = None;
+    state.intent = None;
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.looked_at = now;

@@ -9,6 +9,7 @@ mod bigquery_faults;
 mod bigquery_surface;
 mod bigquery_thrift;
 mod contract;
+mod control;
 mod demo;
 mod doctor;
 mod emulator;

@@ -8,18 +8,20 @@ use tempfile::TempDir;
 use tidegate::adapters::firestore::FirestoreState;
 use tidegate::adapters::sqlite::SqliteState;
 use tidegate::domain::calendar::UtcDay;
+use tidegate::domain::control::{Control, ControlMode, Said};
 use tidegate::domain::counts::{Counts, DayPartial, Partials};
 use tidegate::domain::decision::{Judged, Record};
 use tidegate::domain::facts::{Facts, Seen};
 use tidegate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use tidegate::domain::message;
 use tidegate::domain::outbox::{Delivery, Message, Sink};
+use tidegate::domain::persons_word::PersonsWord;
 use tidegate::domain::policy::Policy;
 use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, RolloutStatus};
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::domain::verdict::Reason;
 use tidegate::domain::watch::{RunNews, Watch};
-use tidegate::ports::{Lease, StateError, StateStore, Write};
+use tidegate::ports::{Basis, Lease, StateError, StateStore, Words as _, Write};
 
 use crate::emulator::Emulator;
 use crate::support::at;
@@ -335,6 +337,75 @@ async fn the_watch_over_an_app_is_kept<S: Store>(place: &Place) {
     assert_eq!(store.memory().app(&app()).await.unwrap().watch, watch);
 }
 
+async fn what_people_say_is_kept_and_nobody_is_overwritten<S: Store>(place: &Place) {
+    let (one, other) = (S::open(place), S::open(place));
+    let nothing = one.heard(&app()).await.unwrap();
+    assert_eq!(nothing, Control::default());
+    let first = nothing.with(said("kim"));
+    one.say(&app(), &nothing, &first).await.unwrap();
+    assert_eq!(other.heard(&app()).await.unwrap(), first);
+    let late = other.say(&app(), &nothing, &nothing.with(said("robin"))).await.unwrap_err();
+    assert!(matches!(late, StateError::Overtaken { .. }), "{late}");
+    assert_eq!(other.heard(&app()).await.unwrap(), first);
+    one.say(&app(), &first, &first.with(said("robin"))).await.unwrap();
+    assert_eq!(other.heard(&AppId::new("ios").unwrap()).await.unwrap(), Control::default());
+}
+
+async fn a_word_needs_no_lease_and_ends_no_run<S: Store>(place: &Place) {
+    let (run, person) = (S::open(place), S::open(place));
+    let lease = acquire(&run, "p1/a").await.unwrap();
+    let nothing = Control::default();
+    person.say(&app(), &nothing, &nothing.with(said("kim"))).await.unwrap();
+    run.commit(&lease, vec![Write::Release(Box::new(state("200")))]).await.unwrap();
+}
+
+async fn a_commit_that_rests_on_older_words_writes_nothing<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let nothing = Control::default();
+    let words = |control: &Control| Write::Provided(Box::new(Basis::Control(app(), control.clone())));
+    let write = || Write::Release(Box::new(state("200")));
+    store.commit(&lease, vec![words(&nothing), write()]).await.unwrap();
+    let spoken = nothing.with(said("kim"));
+    store.say(&app(), &nothing, &spoken).await.unwrap();
+    let refused = store.commit(&lease, vec![words(&nothing), Write::Release(Box::new(state("201")))]).await;
+    assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
+    assert_eq!(store.memory().app(&app()).await.unwrap().releases.len(), 1, "nothing was written");
+    let ordered = Write::Control(app(), Box::new(spoken.with(said("robin"))));
+    store.commit(&lease, vec![words(&spoken), ordered]).await.unwrap();
+    assert_eq!(store.heard(&app()).await.unwrap(), spoken.with(said("robin")));
+}
+
+async fn a_commit_that_rests_on_an_older_release_writes_nothing<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let (before, message) = (state("200"), || Write::Message(Box::new(message("a"))));
+    let provided = |state: Option<&ReleaseState>| {
+        Write::Provided(Box::new(Basis::Release(before.id.clone(), state.cloned())))
+    };
+    store.commit(&lease, vec![provided(None), Write::Release(Box::new(before.clone()))]).await.unwrap();
+    let refused = store.commit(&lease, vec![provided(None), message()]).await;
+    assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
+    let after = ReleaseState { generation: 1, ..before.clone() };
+    let replaced = vec![provided(Some(&before)), Write::Release(Box::new(after.clone()))];
+    store.commit(&lease, replaced).await.unwrap();
+    let refused = store.commit(&lease, vec![provided(Some(&before)), message()]).await;
+    assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
+    assert!(store.memory().app(&app()).await.unwrap().messages.is_empty());
+    store.commit(&lease, vec![provided(Some(&after)), message()]).await.unwrap();
+}
+
+/// A hold of a day.
+fn said(actor: &str) -> Said {
+    Said {
+        release: None,
+        mode: ControlMode::Hold,
+        until: Some(at(NOW) + SignedDuration::from_hours(24)),
+        also_halt: false,
+        word: PersonsWord::given(actor, "look at the logs", at(NOW)).unwrap(),
+    }
+}
+
 macro_rules! suite {
     ($module:ident, $store:ty: $($case:ident),+ $(,)?) => {
         mod $module {
@@ -375,6 +446,10 @@ every_store!(
     apps_do_not_see_each_other,
     the_biggest_day_is_kept,
     the_watch_over_an_app_is_kept,
+    what_people_say_is_kept_and_nobody_is_overwritten,
+    a_word_needs_no_lease_and_ends_no_run,
+    a_commit_that_rests_on_older_words_writes_nothing,
+    a_commit_that_rests_on_an_older_release_writes_nothing,
 );
 
 #[test]

@@ -3,7 +3,7 @@
 //! The transaction reads the lease and every document that will be written, then writes all or nothing. A new kind of
 //! write is one more arm of [`Wanted::of`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::{
@@ -13,6 +13,7 @@ use firestore::gcloud_sdk::google::firestore::v1::{Document, StructuredQuery, Wr
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::control;
 use super::document::{self, Fields, Unknown};
 use super::lease;
 use super::names::{Names, PARTIALS};
@@ -56,14 +57,20 @@ impl Work for Commit<'_> {
         let wanted = Wanted::of(names, self.lease, &self.writes)?;
         let lease_name = names.lease(self.lease.app());
         let mask: Vec<&str> = READ.into_iter().chain(lease::FIELDS).collect();
-        let documents = wanted.documents.keys().cloned().chain([lease_name.clone()]).collect();
-        let mut found = transaction.get(documents, Some(&mask)).await?;
+        let bases = control::documents(names, &self.writes);
+        let written = wanted.documents.keys().cloned().chain([lease_name.clone()]);
+        let documents: BTreeSet<String> = written.chain(bases.keys().cloned()).collect();
+        // What a decision was made on is compared whole.
+        let mask = bases.is_empty().then_some(mask.as_slice());
+        let mut found = transaction.get(documents.into_iter().collect(), mask).await?;
         let before = found.remove(&lease_name);
         let held = match lease::Stored::read(names, before.as_ref())? {
             // An earlier try was applied and its answer lost.
             Some(stored) if stored.shows(&self.mark) => return Ok(Plan::Done(())),
             _ => lease::still_held(names, self.lease, before.as_ref(), transaction.now())?,
         };
+        bases.iter().try_for_each(|(name, basis)| control::must_hold(names, found.get(name), basis))?;
+        found.retain(|name, _| wanted.documents.contains_key(name));
         let mut writes = vec![held.marked(&self.mark).write(names, self.lease.app(), before.as_ref())?];
         writes.extend(withdrawn(transaction, &wanted, &found).await?);
         writes.extend(forgotten(transaction, &wanted).await?);
@@ -115,6 +122,11 @@ impl Wanted {
                 Write::Decision(record) => wanted.decision(names, record)?,
                 Write::Message(message) => wanted.message(names, message, place)?,
                 Write::Watch(app, watch) => wanted.put(names, names.watch(app), How::Rewrite, watch)?,
+                Write::Control(app, said) => {
+                    wanted.put(names, names.control(app), How::Rewrite, said.as_ref())?
+                }
+                // Looked at before anything is written.
+                Write::Provided(_) => {}
             }
         }
         Ok(wanted)

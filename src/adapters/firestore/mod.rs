@@ -19,6 +19,7 @@
 
 mod client;
 mod commit;
+mod control;
 mod document;
 mod error;
 mod lease;
@@ -72,7 +73,7 @@ impl FirestoreState {
         transact(&self.client, &Probe).await
     }
 
-    fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading { client: &self.client }
     }
 }

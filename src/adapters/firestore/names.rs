@@ -70,6 +70,10 @@ impl Names {
         self.document("watches", app.as_str())
     }
 
+    pub fn control(&self, app: &AppId) -> String {
+        self.document("control", app.as_str())
+    }
+
     pub fn release(&self, id: &ReleaseId) -> String {
         self.document(RELEASES, &release_id(id))
     }

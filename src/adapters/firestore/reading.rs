@@ -20,6 +20,7 @@ use super::commit::{ADDED, LAST_DECISION};
 use super::document;
 use super::names::{OUTBOX, PARTIALS, RELEASES};
 use super::patience::{Failure, LONGEST, Patience};
+use crate::domain::control::Control;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, DecisionId};
@@ -62,6 +63,13 @@ impl Reading<'_> {
         let watch =
             found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()?;
         Ok(watch.unwrap_or_default())
+    }
+
+    pub async fn control(&self, app: &AppId) -> Result<Control, StateError> {
+        let found = self.get(self.client.names.control(app), None).await?;
+        let said =
+            found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()?;
+        Ok(said.unwrap_or_default())
     }
 
     pub async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {

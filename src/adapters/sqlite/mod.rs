@@ -4,6 +4,7 @@
 //! process. So a killed run never blocks the next one, and a lease that is found in the file while the lock is free is
 //! left over and taken over, with a higher fence. Commits are one transaction that checks the fence first.
 
+mod control;
 mod examine;
 mod migrations;
 
@@ -202,6 +203,7 @@ impl StateStore for SqliteState {
             if !held.is_some_and(|found| found.fence == lease.fence() && found.holder == lease.holder()) {
                 return Err(Failure::State(StateError::LostLease { app: lease.app().clone() }));
             }
+            writes.iter().try_for_each(|write| control::must_hold(transaction, write))?;
             writes.iter().try_for_each(|write| put(transaction, write))
         })
     }
@@ -328,6 +330,9 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT OR REPLACE INTO watch (app, doc) VALUES (?1, ?2)";
             transaction.execute(sql, params![app.as_str(), text(watch)?])?;
         }
+        Write::Control(app, said) => control::put(transaction, app, said)?,
+        // Looked at before anything was written.
+        Write::Provided(_) => {}
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::super::{Acted, AppReport, AppWorld};
 use super::act::{self, Outcome};
 use super::observe::{self, Unjudged};
 use super::{LEASE, ReleaseMonitor, conclude, rolling_out, tell, unjudged_report};
+use crate::domain::control::Switch;
 use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
@@ -23,6 +24,10 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Halts what has to be halted, without a memory. `problem` says why there is none.
 pub async fn run(job: &ReleaseMonitor<'_>, world: &AppWorld, problem: &str) -> Vec<AppReport> {
+    // Without a memory only the mode can be heard, which is why it needs none.
+    if world.switch != Switch::Auto {
+        return vec![AppReport::failed(world, problem.to_owned())];
+    }
     let now = job.clock.now();
     let releases = match world.target.releases().await {
         Ok(releases) => releases,
@@ -75,9 +80,10 @@ async fn halt(
 ) -> AppReport {
     let until = now.checked_add(LEASE).unwrap_or(now);
     let lease = Lease::for_halting_only(world.id.clone(), job.holder.clone(), until);
+    let lease = lease.timed(job.clock.moment(), LEASE.unsigned_abs());
     let mut report = AppReport::of(world, record.clone());
     report.problems.push(problem.to_owned());
-    match act::reach(world, &lease, &release.key, &Change::Halt).await {
+    match act::reach(job, world, &lease, &release.key, &Change::Halt).await {
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
@@ -85,6 +91,7 @@ async fn halt(
             report.problems.extend(tell::at_once(world, &key(&record.release), note).await);
         }
         Outcome::Superseded(found) => report.problems.push(found),
+        Outcome::Postponed(why) => conclude(&mut report, Acted::No, Some(why)),
         Outcome::Failed(error) => conclude(&mut report, Acted::No, Some(error.to_string())),
     }
     report
