@@ -67,7 +67,7 @@ pub use self::data::Watching;
 pub use self::endpoints::Endpoints;
 pub use self::error::ConfigError;
 pub use self::gcp::Gcp;
-pub use self::google_play::InReview;
+pub use self::google_play::{AppRecovery, InReview};
 pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
 pub use self::secret::{RefusedReference, SecretRef};

@@ -12,6 +12,7 @@ pub mod facts;
 pub mod ids;
 pub mod judge;
 pub mod keys;
+pub mod listing;
 pub mod looking;
 pub mod message;
 pub mod outbox;

@@ -10,7 +10,7 @@ use super::decision::Record;
 use super::ids::{AppId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind};
-use super::release::{Change, Intent, ReleaseId, ReleaseState};
+use super::release::{Change, Intent, Release, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 use super::watch::Watch;
 
@@ -158,6 +158,19 @@ pub fn halt_failed(
 ) -> Option<Message> {
     let note = message::halt_failed(&state.id, state.version.as_str(), error.what, error.fix);
     merged(note, Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// The message that tells that somebody else has halted a release; none where it was told already. `before` is what was
+/// remembered of it until now.
+#[must_use]
+pub fn halted_elsewhere(
+    before: &ReleaseState,
+    live: &Release,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
+    merged(note, Sink::Slack, Delivery::Pending, now, before, known)
 }
 
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.
