@@ -15,6 +15,7 @@ use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
+use crate::domain::listing::Listed;
 use crate::domain::message::{Link, Note};
 use crate::domain::outbox::{Message, Posted};
 use crate::domain::release::{Change, Release, ReleaseId, ReleaseState};
@@ -198,6 +199,15 @@ pub trait RolloutTarget: Send + Sync {
     /// # Errors
     /// Where the store could not be asked.
     async fn releases(&self) -> Result<Vec<Release>, PortError>;
+
+    /// What the store lists, where it can tell that for less than [`RolloutTarget::releases`]; none where it can't, or
+    /// where what it lists is not clear.
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn listed(&self) -> Result<Option<Listed>, PortError> {
+        Ok(None)
+    }
 
     /// Asks the store once for the effect. The caller holds the lease, has written the intent down, and reads back.
     ///

@@ -19,12 +19,14 @@ use crate::adapters::events::{Events, Together, Warehouse};
 use crate::adapters::firestore::{Access, FirestoreState};
 use crate::adapters::github::{self, Deployments, Dispatches, GitHub, Issues, RepositoryName, Start};
 use crate::adapters::google::{GoogleToken, Identity, Scope};
-use crate::adapters::google_play::{self, GooglePlay};
+use crate::adapters::google_play::{self, GooglePlay, Recoveries};
 use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
+use crate::config::{
+    self, App, AppRecovery, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way,
+};
 use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::domain::links::Links;
@@ -441,10 +443,9 @@ impl<'l> Parts<'l> {
     pub(crate) async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
         let endpoints = &self.loaded.config.endpoints;
         match &app.target {
-            Target::GooglePlay { package, track, credentials, in_review } => {
+            Target::GooglePlay { package, track, credentials, in_review, app_recovery: _ } => {
                 let token = self.play_token(app, credentials.as_ref()).await?;
-                let service =
-                    self.service("Google Play", endpoints.google_play.as_ref(), google_play::BASE_URL);
+                let service = self.google_play_service();
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
             }
             Target::AppStore { bundle_id, key_id, issuer_id, private_key } => {
@@ -460,6 +461,22 @@ impl<'l> Parts<'l> {
                 Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
             }
         }
+    }
+
+    fn google_play_service(&self) -> Service {
+        let endpoint = self.loaded.config.endpoints.google_play.as_ref();
+        self.service("Google Play", endpoint, google_play::BASE_URL)
+    }
+
+    /// What is done for devices that have a halted version, where the configuration wants anything done.
+    async fn recoveries(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
+        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else { return Ok(None) };
+        if *app_recovery == AppRecovery::Off {
+            return Ok(None);
+        }
+        let token = self.play_token(app, credentials.as_ref()).await?;
+        let service = self.google_play_service();
+        Ok(Some(Box::new(Recoveries::new(service, token, package.clone(), *app_recovery))))
     }
 
     /// A key of its own goes before the identity of the program.
@@ -527,6 +544,7 @@ impl<'l> Parts<'l> {
         if let Some(github) = &app.github {
             self.tell_github(app, github, &mut notifiers).await?;
         }
+        notifiers.extend(self.recoveries(app).await?.map(|recoveries| (Sink::AppRecovery, recoveries)));
         Ok(notifiers)
     }
 

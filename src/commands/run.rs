@@ -186,6 +186,12 @@ fn append(variable: &str, text: &str) {
     }
 }
 
+/// Nothing could be concluded, or a release has to be halted and is still being offered.
+fn is_failed(report: &AppReport) -> bool {
+    let halt_not_made = report.decision == Decision::Halt && report.reason == Reason::CouldNotComplete;
+    report.decision == Decision::Error || halt_not_made
+}
+
 /// Failures come first, so that a lost lease can't hide them. An app that another run works on is no failure. A stopped
 /// export of crashes is told without being asked for: nothing else would show it.
 fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
@@ -193,7 +199,7 @@ fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
         matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost | Reason::ChangedMeanwhile)
     };
     let left: Vec<&AppReport> = reports.iter().filter(|report| !is_busy(report)).collect();
-    if !left.is_empty() && left.iter().all(|report| report.decision == Decision::Error) {
+    if !left.is_empty() && left.iter().all(|report| is_failed(report)) {
         return Exit::Failed;
     }
     if left.iter().any(|report| report.decision == Decision::Error || !report.problems.is_empty()) {

@@ -14,7 +14,7 @@ use super::control::RawControl;
 use super::data::{RawData, Watching};
 use super::error::Problem;
 use super::github::{GitHub, RawGitHub};
-use super::google_play::{InReview, RawGooglePlay};
+use super::google_play::{AppRecovery, InReview, RawGooglePlay};
 use super::rollout_plan::{RawRolloutPlan, RolloutPlan};
 use super::rules::RawRules;
 use super::schedule::RawSchedule;
@@ -87,6 +87,8 @@ pub enum Target {
         credentials: Option<SecretRef>,
         /// What a halt does to changes that Google is reviewing.
         in_review: InReview,
+        /// What is done for devices that have a halted version already.
+        app_recovery: AppRecovery,
     },
     /// An app of the App Store.
     AppStore {
@@ -227,7 +229,8 @@ impl RawApp {
         let track =
             self.track.as_ref().map_or_else(|| DEFAULT_TRACK.to_owned(), |track| track.get().to_text());
         let (credentials, in_review) = (section.credentials(), section.in_review());
-        Ok(Target::GooglePlay { package, track, credentials, in_review })
+        let app_recovery = section.app_recovery();
+        Ok(Target::GooglePlay { package, track, credentials, in_review, app_recovery })
     }
 
     fn app_store(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

@@ -72,7 +72,7 @@ pub use self::endpoints::Endpoints;
 pub use self::error::ConfigError;
 pub use self::gcp::Gcp;
 pub use self::github::{GitHub, GitHubDispatch, GitHubIssue, PLACEHOLDERS};
-pub use self::google_play::InReview;
+pub use self::google_play::{AppRecovery, InReview};
 pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
 pub use self::secret::{RefusedReference, SecretRef};

@@ -13,7 +13,7 @@ use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::outbox::Refusal;
 use super::policy::Mode;
-use super::rate::Rate;
+use super::rate::{Rate, UserFraction};
 use super::release::{Action, Change, ReleaseId, ReleaseState};
 use super::verdict::{Evidence, Reason, Verdict};
 use super::watch::Trouble;
@@ -318,9 +318,15 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
 pub fn superseded(id: &ReleaseId, version: &str, change: &Change, found: &str) -> Note {
     let (symbol, word) = NoteKind::Superseded.symbol_and_word();
     let wanted = change.as_str();
-    let next = match change.stops() {
-        true => "If it must be stopped, do it in the store's console, or release a fixed version.",
-        false => "Nothing to do: a person's change wins.",
+    let next = match (change.stops(), id.platform) {
+        (true, Platform::Android) => format!(
+            "If it must be stopped: release a fixed version, or halt it with your own word: tidegate control halt --app {}",
+            id.app
+        ),
+        (true, Platform::Ios) => {
+            "If it must be stopped, do it in the store's console, or release a fixed version.".to_owned()
+        }
+        (false, _) => "Nothing to do: a person's change wins.".to_owned(),
     };
     Note {
         kind: NoteKind::Superseded,
@@ -330,9 +336,38 @@ pub fn superseded(id: &ReleaseId, version: &str, change: &Change, found: &str) -
         ),
         lines: vec![format!("The evidence asked for a {wanted}, but {found}. Nothing was changed.")],
         figures: Vec::new(),
-        next: next.to_owned(),
+        next,
         topic: found.to_owned(),
         subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// What people are told where somebody else has halted a release. `stood` says how it stood before, as far as is known.
+#[must_use]
+pub fn halted_elsewhere(
+    id: &ReleaseId,
+    version: &VersionName,
+    builds: &[BuildNumber],
+    stood: Option<UserFraction>,
+) -> Note {
+    let (symbol, word) = NoteKind::HaltedElsewhere.symbol_and_word();
+    let stood = stood.map(|fraction| format!("; it stood at {fraction} of users")).unwrap_or_default();
+    Note {
+        kind: NoteKind::HaltedElsewhere,
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): the store shows it as halted",
+            id.platform, id.app
+        ),
+        lines: vec![format!("It was halted in the store's console or by another tool{stood}.")],
+        next: "It stays halted until a person resumes it; then its counts start anew.".to_owned(),
+        topic: String::new(),
+        subject: Some(Subject {
+            release: id.clone(),
+            version: version.clone(),
+            builds: builds.to_vec(),
+            decision: None,
+        }),
         links: Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod judge;
 pub mod keys;
 pub mod links;
+pub mod listing;
 pub mod looking;
 pub mod markdown;
 pub mod message;

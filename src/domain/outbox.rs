@@ -13,7 +13,7 @@ use super::decision::Record;
 use super::ids::{AppId, DecisionId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind, Subject};
-use super::release::{Change, Intent, ReleaseId, ReleaseState};
+use super::release::{Change, Intent, Release, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 use super::watch::Watch;
 
@@ -276,6 +276,19 @@ fn subject(state: &ReleaseState, decision: Option<DecisionId>, known: &[Message]
         builds: builds.cloned().unwrap_or_default(),
         decision,
     }
+}
+
+/// The message that tells that somebody else has halted a release; none where it was told already. `before` is what was
+/// remembered of it until now.
+#[must_use]
+pub fn halted_elsewhere(
+    before: &ReleaseState,
+    live: &Release,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
+    merged(note, Sink::Slack, Delivery::Pending, now, before, known)
 }
 
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.

@@ -188,7 +188,9 @@ async fn play_halts_resumes_raises_and_completes() {
         world.publish(json!([completed, step])).await.unwrap();
         assert_eq!(world.production().await, json!([completed, step]));
     }
-    world.publish(json!([completed, release(200, "completed", None)])).await.unwrap();
+    let both = world.publish(json!([completed, release(200, "completed", None)])).await.unwrap_err();
+    assert_eq!(both, (400, "Too many completed releases specified.".to_owned()));
+    world.publish(json!([release(200, "completed", None)])).await.unwrap();
     assert_eq!(world.production().await, json!([release(200, "completed", None)]));
     let (_, summaries) = world.play(Method::GET, "/tracks/production/releases", None).await;
     let expected = json!({"releaseName": "200", "track": "production", "activeArtifacts": [{"versionCode": 200}],

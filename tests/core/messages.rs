@@ -1,6 +1,6 @@
 //! Every text that people read, as they read it.
 
-use tidegate::domain::message::{acted, budget_alert, superseded, warning};
+use tidegate::domain::message::{acted, budget_alert, halted_elsewhere, superseded, warning};
 use tidegate::domain::release::Action;
 
 use crate::support::{at, day_two, facts, record};
@@ -59,6 +59,18 @@ fn an_overtaken_halt_says_who_won() {
     insta::assert_snapshot!(note.text(), @r"
     ✋ LEFT ALONE Android 26.3.0 (android): the halt was not made
     The evidence asked for a halt, but somebody released it to everybody before the halt. Nothing was changed.
-    If it must be stopped, do it in the store's console, or release a fixed version.
+    If it must be stopped: release a fixed version, or halt it with your own word: tidegate control halt --app android
+    ");
+}
+
+#[test]
+fn a_halt_by_somebody_else_says_that_nobody_but_a_person_resumes_it() {
+    let record = record(facts(1, 0, day_two()), day_two());
+    let stood = record.facts.user_fraction;
+    let note = halted_elsewhere(&record.release, &record.version, &record.builds, stood);
+    insta::assert_snapshot!(note.text(), @r"
+    🛑 HALTED BY SOMEBODY Android 26.3.0 (android): the store shows it as halted
+    It was halted in the store's console or by another tool; it stood at 15 % of users.
+    It stays halted until a person resumes it; then its counts start anew.
     ");
 }

@@ -41,7 +41,8 @@ fn the_shortest_file_has_every_default() {
             "package": "com.example.app",
             "track": "production",
             "credentials": null,
-            "in_review": "cancel-review"
+            "in_review": "cancel-review",
+            "app_recovery": "off"
           },
           "sources": {
             "sessions": "firebase-sessions",
@@ -221,11 +222,12 @@ fn bigquery_pays_where_the_exports_are_unless_another_project_is_named() {
 #[test]
 fn credentials_are_references() {
     let config = good(&format!(
-        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n{ANDROID}"
+        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n\
+         app_recovery = \"draft\"\n{ANDROID}"
     ));
-    let Target::GooglePlay { credentials, in_review, .. } = &config.apps[0].target else { panic!() };
+    let Target::GooglePlay { credentials, in_review, app_recovery, .. } = &config.apps[0].target else { panic!() };
     assert_eq!(credentials.as_ref().unwrap().to_string(), "sm://projects/p/secrets/s");
-    assert_eq!(*in_review, InReview::Refuse);
+    assert_eq!((*in_review, *app_recovery), (InReview::Refuse, AppRecovery::Draft));
 }
 
 #[test]

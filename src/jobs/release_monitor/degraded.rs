@@ -123,6 +123,14 @@ pub async fn told(notifier: &dyn Notifier, message: &Message) -> Found {
     }
 }
 
+/// Whether a run without a memory has told, since then, that it halted this release. Where the channel can't be asked,
+/// it is taken not to have: a message too many is better than one too few.
+pub async fn was_told(world: &AppWorld, id: &ReleaseId, since: Timestamp, now: Timestamp) -> bool {
+    let Some(notifier) = world.channel() else { return false };
+    let since = since.max(now.checked_sub(LOOK_BACK).unwrap_or(now));
+    matches!(notifier.find(&key(id), None, since, LOOK_BACK).await, Ok(Found::There(_)))
+}
+
 fn key(id: &ReleaseId) -> String {
     keys::key("degraded", &["halt", id.app.as_str(), id.platform.as_str(), &id.key])
 }

@@ -25,6 +25,7 @@ use super::brakes::Brakes;
 use super::{Acted, AppReport, AppWorld};
 use crate::domain::control::Heard;
 use crate::domain::decision::Record;
+use crate::domain::listing;
 use crate::domain::outbox::{self, Message};
 use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
@@ -180,6 +181,7 @@ impl ReleaseMonitor<'_> {
         let mut reports = self.finish_open_intents(world, lease, &known, &heard).await?;
         match watch::left_alone(world, &known.watch, now) {
             Some(report) => reports.push(report),
+            None if nothing_is_rolling_out(world, &known, now).await => {}
             None => match world.target.releases().await {
                 Ok(releases) => {
                     reports.extend(self.judge_and_act(world, lease, &releases, &heard, now).await?)
@@ -290,7 +292,7 @@ impl ReleaseMonitor<'_> {
         Ok(report)
     }
 
-    /// Remembers how releases stand that are not judged: what a person halts or resumes is seen by this. While a release
+    /// Remembers how releases stand that are not judged: what a person halts or resumes is seen by this, and told. While a release
     /// could not be looked at, they are not noted as looked at either: its start is looked for from then on.
     async fn remember_the_others(
         &self,
@@ -301,24 +303,52 @@ impl ReleaseMonitor<'_> {
         looked: Looked,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let others = releases.iter().filter(|release| release.status != RolloutStatus::RollingOut);
-        let writes: Vec<Write> = others
-            .filter_map(|release| {
-                let id = observe::release_id(world, release);
-                let before = known.releases.iter().find(|state| state.id == id);
-                let after = match (before, looked) {
-                    (Some(state), Looked::AtAll) => rollout::seen(state.clone(), release, now),
-                    (Some(state), Looked::NotAtAll) => ReleaseState {
-                        looked_at: state.looked_at,
-                        ..rollout::seen(state.clone(), release, now)
-                    },
-                    (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
-                    (None, Looked::NotAtAll) => return None,
-                };
-                (before != Some(&after)).then(|| Write::Release(Box::new(after)))
-            })
-            .collect();
+        let mut writes = Vec::new();
+        for release in releases.iter().filter(|release| !is_rolling_out(release)) {
+            let id = observe::release_id(world, release);
+            let before = known.releases.iter().find(|state| state.id == id);
+            let after = match (before, looked) {
+                (Some(state), Looked::AtAll) => rollout::seen(state.clone(), release, now),
+                (Some(state), Looked::NotAtAll) => ReleaseState {
+                    looked_at: state.looked_at,
+                    ..rollout::seen(state.clone(), release, now)
+                },
+                (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
+                (None, Looked::NotAtAll) => continue,
+            };
+            if let Some(before) = before {
+                writes.extend(halted_elsewhere(world, before, release, &known.messages, now).await);
+            }
+            if before != Some(&after) {
+                writes.push(Write::Release(Box::new(after)));
+            }
+        }
         if writes.is_empty() { Ok(()) } else { self.state.commit(lease, writes).await }
+    }
+}
+
+/// The message about a release that somebody else has halted. A run that had no memory is nobody else.
+async fn halted_elsewhere(
+    world: &AppWorld,
+    before: &ReleaseState,
+    live: &Release,
+    messages: &[Message],
+    now: Timestamp,
+) -> Option<Write> {
+    if !rollout::was_halted_by_somebody(before, live)
+        || degraded::was_told(world, &before.id, before.cycle_start, now).await
+    {
+        return None;
+    }
+    let message = outbox::halted_elsewhere(before, live, &about(before, messages), now)?;
+    Some(Write::Message(Box::new(message)))
+}
+
+/// Whether a look at every release is not worth its edit. A store that can't tell, or does not answer, is looked at.
+async fn nothing_is_rolling_out(world: &AppWorld, known: &AppState, now: Timestamp) -> bool {
+    match listing::where_nothing_rolls_out(&known.releases, now) {
+        Some(quiet) => world.target.listed().await.is_ok_and(|listed| listed == Some(quiet)),
+        None => false,
     }
 }
 

@@ -23,6 +23,7 @@ use self::schema::Problem;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::github;
+use crate::{play_recovery, play_requests};
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
 
@@ -60,7 +61,7 @@ const BLOCKS: &str =
 const USER: &str = "the schema lacks it, and the example that the description gives for this reply has it";
 
 /// Calls that must have been checked, with the status of their replies: without them a flow went another way.
-const MUST_BE_SEEN: [&str; 71] = [
+const MUST_BE_SEEN: &[&str] = &[
     "GET /user 200",
     "GET /user 403",
     "GET /repos/{owner}/{repo} 200",
@@ -99,6 +100,15 @@ const MUST_BE_SEEN: [&str; 71] = [
     "PUT /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 409",
     "POST /androidpublisher/v3/applications/{packageName}/edits/{editId}:commit 200",
     "DELETE /androidpublisher/v3/applications/{packageName}/edits/{editId} 204",
+    "GET /androidpublisher/v3/applications/{applicationsId}/tracks/{tracksId}/releases 200",
+    "GET /androidpublisher/v3/applications/{packageName}/appRecoveries 200",
+    "GET /androidpublisher/v3/applications/{packageName}/appRecoveries 400",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries 404",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:deploy 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:deploy 400",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:addTargeting 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:cancel 200",
     "GET /v1/apps 200",
     "GET /v1/apps 401",
     "GET /v1/apps/{id}/appStoreVersions 200",
@@ -267,7 +277,9 @@ async fn traffic() -> Vec<LoggedRequest> {
         calls.extend(run(apps, events).await);
     }
     calls.extend(refused(Apps::Android, Service::GooglePlay, 403, "PUT", "/tracks/").await);
-    calls.extend(refused(Apps::Android, Service::GooglePlay, 409, "PUT", "/tracks/").await);
+    calls.extend(concurrent_on_google_play().await);
+    calls.extend(play_requests::idle().await);
+    calls.extend(play_recovery::every_kind_of_call().await);
     calls.extend(refused(Apps::Ios, Service::AppStoreConnect, 403, "PATCH", "/v1/").await);
     calls.extend(refused(Apps::Ios, Service::AppStoreConnect, 404, "GET", "/appStoreVersions").await);
     calls.extend(misconfigured(Apps::Android, "[[app]]", "[[app]]\ntrack = \"nowhere\"").await);
@@ -297,6 +309,16 @@ async fn refused(apps: Apps, service: Service, code: u16, method: &str, path: &s
     let refusal = FaultKind::Status(CannedReply::status(code));
     town.sandbox.model().add_fault(Fault::new(service, refusal).on(method, path));
     assert_ne!(town.monitor(&[]).await.code(), 0);
+    town.sandbox.model().requests()
+}
+
+/// A bad release, and another publisher at the same moment; the halt is made anew a little later.
+async fn concurrent_on_google_play() -> Vec<LoggedRequest> {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let busy = FaultKind::Status(CannedReply::status(409));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, busy).on("PUT", "/tracks/"));
+    assert_eq!(town.monitor(&[]).await.code(), 0);
+    assert_eq!(town.store_status(), "halted");
     town.sandbox.model().requests()
 }
 
