@@ -195,6 +195,9 @@ pub trait RolloutTarget: Send + Sync {
     /// # Errors
     /// Where the store refused or its answer was lost; [`PortError::effect`] says which.
     async fn apply(&self, lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError>;
+
+    /// Says that the calls that follow are for a halt: where calls of many apps wait for one another, they go first.
+    fn hurry(&self) {}
 }
 
 /// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.

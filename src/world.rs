@@ -172,7 +172,7 @@ impl Loaded {
     pub async fn world(&self, named: &[String], acting: Acting, until: Instant) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
-        let parts = Parts::new(self, client, acting);
+        let parts = Parts::new(self, client, acting).until(until);
         let mut sides = Vec::new();
         for app in &chosen {
             sides.push(parts.sides(app).await?);
@@ -302,12 +302,29 @@ pub(crate) struct Parts<'l> {
     secrets: Mutex<BTreeMap<String, SecretString>>,
     /// Sources of Play's tokens by the references of their keys, so that apps share those too.
     keys: Mutex<BTreeMap<String, GoogleToken>>,
+    /// Clients of App Store Connect by their keys: the apps of a key take turns.
+    app_store: Mutex<BTreeMap<String, Arc<app_store_connect::Client>>>,
+    /// Nothing is waited for beyond this instant.
+    until: Option<Instant>,
 }
 
 impl<'l> Parts<'l> {
     /// The parts of a configuration. Nothing is asked of anybody.
     pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
-        Self { loaded, client, acting, secrets: Mutex::default(), keys: Mutex::default() }
+        Self {
+            loaded,
+            client,
+            acting,
+            secrets: Mutex::default(),
+            keys: Mutex::default(),
+            app_store: Mutex::default(),
+            until: None,
+        }
+    }
+
+    /// The same parts, which wait for nothing beyond an instant.
+    fn until(self, until: Instant) -> Self {
+        Self { until: Some(until), ..self }
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
@@ -369,18 +386,36 @@ impl<'l> Parts<'l> {
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
             }
             Target::AppStore { bundle_id, key_id, issuer_id, private_key } => {
-                let base_url = app_store_connect::BASE_URL;
-                let service =
-                    self.service("App Store Connect", endpoints.app_store_connect.as_ref(), base_url);
-                let key = AppStoreKey {
-                    key_id: key_id.clone(),
-                    issuer_id: issuer_id.clone(),
-                    private_key: self.secret(app, private_key).await?,
-                };
-                let store = AppStoreConnect::new(service, key, bundle_id.clone(), Box::new(SystemClock));
-                Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
+                let client = self.app_store_client(app, key_id, issuer_id.as_deref(), private_key).await?;
+                Ok(Box::new(AppStoreConnect::new(client, bundle_id.clone())))
             }
         }
+    }
+
+    /// The client of a key, one for all apps that use it.
+    async fn app_store_client(
+        &self,
+        app: &App,
+        key_id: &str,
+        issuer_id: Option<&str>,
+        private_key: &SecretRef,
+    ) -> Result<Arc<app_store_connect::Client>, Ended> {
+        let name = format!("{key_id} {} {private_key}", issuer_id.unwrap_or_default());
+        let kept = self.app_store.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(client) = kept {
+            return Ok(client);
+        }
+        let endpoint = self.loaded.config.endpoints.app_store_connect.as_ref();
+        let service = self.service("App Store Connect", endpoint, app_store_connect::BASE_URL);
+        let key = AppStoreKey {
+            key_id: key_id.to_owned(),
+            issuer_id: issuer_id.map(str::to_owned),
+            private_key: self.secret(app, private_key).await?,
+        };
+        let client = app_store_connect::Client::new(service, key, Box::new(SystemClock), self.until);
+        let client = client.map_err(|error| of_app(app, &error))?;
+        self.app_store.lock().unwrap_or_else(PoisonError::into_inner).insert(name, client.clone());
+        Ok(client)
     }
 
     /// A key of its own goes before the identity of the program.

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod looking;
 pub mod message;
 pub mod outbox;
+pub mod pause_budget;
 pub mod persons_word;
 pub mod policy;
 pub mod rate;

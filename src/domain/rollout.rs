@@ -89,6 +89,7 @@ pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseS
         state.settled_on = None;
         state.intent = None;
     }
+    state.pauses = state.pauses.seen(state.id.platform, live, now);
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.looked_at = now;

@@ -86,6 +86,9 @@ pub async fn resume(
 
 /// Brings the store to the target of an action, if a person has not brought it elsewhere.
 pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, change: &Change) -> Outcome {
+    if change.stops() {
+        world.target.hurry();
+    }
     let mut last = None;
     for _ in 0..MOST_TRIES {
         let live = match look(world, key).await {

@@ -15,6 +15,7 @@ use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
 use crate::domain::outbox::{self, Sink};
+use crate::domain::pause_budget::PauseBudget;
 use crate::domain::release::{Action, Change, Release, ReleaseId, ReleaseState};
 use crate::ports::{Found, Lease, PortError};
 
@@ -81,7 +82,7 @@ async fn halt(
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
-            if let Err(error) = tell(world, &record).await {
+            if let Err(error) = tell(world, &record, release, now).await {
                 report.problems.push(error.to_string());
             }
         }
@@ -108,9 +109,17 @@ fn key(id: &ReleaseId) -> String {
     keys::key("degraded", &["halt", id.app.as_str(), id.platform.as_str(), &id.key])
 }
 
-async fn tell(world: &AppWorld, record: &Record) -> Result<(), PortError> {
+async fn tell(
+    world: &AppWorld,
+    record: &Record,
+    release: &Release,
+    now: Timestamp,
+) -> Result<(), PortError> {
     let Some(notifier) = world.channel() else { return Ok(()) };
     let mut note = message::acted(record, Action::Halt);
+    let state = ReleaseState::first_seen(record.release.clone(), release, now, now);
+    let short = PauseBudget::of(&state, now).filter(PauseBudget::is_short);
+    note.lines.extend(short.as_ref().map(message::pause_left));
     note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
     notifier.post(&key(&record.release), &note, None).await.map(drop)
 }

@@ -9,6 +9,7 @@
 mod act;
 mod degraded;
 mod observe;
+mod pause;
 mod tell;
 mod watch;
 
@@ -219,6 +220,7 @@ impl ReleaseMonitor<'_> {
                 (before != Some(&after)).then(|| Write::Release(Box::new(after)))
             })
             .collect();
+        let writes = pause::told(writes, &known.messages, now);
         if writes.is_empty() { Ok(()) } else { self.state.commit(lease, writes).await }
     }
 }
