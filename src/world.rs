@@ -386,7 +386,8 @@ impl<'l> Parts<'l> {
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
             }
             Target::AppStore { bundle_id, key_id, issuer_id, private_key } => {
-                let client = self.app_store_client(app, key_id, issuer_id.as_deref(), private_key).await?;
+                let client = self.app_store_client(app, key_id, issuer_id.as_deref(), private_key);
+                let client = Box::pin(client).await?;
                 Ok(Box::new(AppStoreConnect::new(client, bundle_id.clone())))
             }
         }

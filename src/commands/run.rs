@@ -41,7 +41,8 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let deadline = Duration::try_from(args.deadline).map_err(Ended::usage)?;
     let end = clock::steady() + deadline;
     let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
-    let world = within(deadline, loaded.world(&common.apps, acting, reads_until)).await??;
+    let world = Box::pin(loaded.world(&common.apps, acting, reads_until));
+    let world = within(deadline, world).await??;
     if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
         return Err(Ended::usage(
             "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",

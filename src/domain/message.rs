@@ -240,7 +240,8 @@ pub fn pause_budget(state: &ReleaseState, budget: &PauseBudget) -> Note {
         ),
         lines: vec![
             ends,
-            "What Apple does then is not documented: it may go on, and offer the release to everybody.".to_owned(),
+            "What Apple does then is not documented: it may go on, and offer the release to everybody."
+                .to_owned(),
         ],
         next: "Release a fixed version before that day: it takes the place of this one.".to_owned(),
         topic: String::new(),

@@ -62,7 +62,9 @@ impl Pauses {
     pub fn used(&self, now: Timestamp) -> SignedDuration {
         let present = self.since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
         let seen = SignedDuration::from_secs(self.ended_seconds) + present.max(SignedDuration::ZERO);
-        seen.max(SignedDuration::from_hours(i64::from(self.told_days.unwrap_or(0)).saturating_mul(HOURS_OF_A_DAY)))
+        seen.max(SignedDuration::from_hours(
+            i64::from(self.told_days.unwrap_or(0)).saturating_mul(HOURS_OF_A_DAY),
+        ))
     }
 }
 

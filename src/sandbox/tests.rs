@@ -325,10 +325,7 @@ async fn phased_release_pauses_resumes_and_refuses_what_apple_refuses() {
     assert_eq!(world.set_phased(&phased, "PAUSED").await.0, 200);
     let (status, repeated) = world.set_phased(&phased, "PAUSED").await;
     assert_eq!(status, 409);
-    assert_eq!(
-        repeated["errors"][0]["detail"],
-        "The phased release already has this value"
-    );
+    assert_eq!(repeated["errors"][0]["detail"], "The phased release already has this value");
     assert_eq!(world.set_phased(&phased, "ACTIVE").await.0, 200);
     assert_eq!(
         world.set_phased(&phased, "FASTER").await.1["errors"][0]["code"],
@@ -343,7 +340,8 @@ async fn phased_release_pauses_resumes_and_refuses_what_apple_refuses() {
     assert_eq!(read["data"]["attributes"]["phasedReleaseState"], "COMPLETE");
     let path = format!("/v1/appStoreVersionPhasedReleases/{phased}");
     assert_eq!(world.asc(Method::DELETE, &path, None).await.0, 403, "it has started");
-    let data = json!({"type": "appStoreVersionPhasedReleases", "id": phased, "attributes": {"currentDayNumber": 7}});
+    let data =
+        json!({"type": "appStoreVersionPhasedReleases", "id": phased, "attributes": {"currentDayNumber": 7}});
     let (status, refused) = world.asc(Method::PATCH, &path, Some(json!({"data": data}))).await;
     assert_eq!((status, &refused["errors"][0]["code"]), (409, &json!("ENTITY_ERROR.ATTRIBUTE.UNKNOWN")));
 }
@@ -513,7 +511,8 @@ async fn app_store_judges_tokens_by_a_clock_of_its_own_and_tells_it() {
         assert_eq!(world.control(Method::PUT, "/asc/clock", json!({"ahead_seconds": ahead})).await.0, 204);
         let (status, told) = get(&world.asc_token).await;
         assert!(status == at_home && (told - ahead).abs() <= 2, "{ahead}: {status}, {told}");
-        let there = sign_asc(&world.sandbox.credentials, &asc_claims(&world.sandbox.credentials, -ahead, 600));
+        let there =
+            sign_asc(&world.sandbox.credentials, &asc_claims(&world.sandbox.credentials, -ahead, 600));
         assert_eq!(get(&there).await.0, 200, "{ahead}");
     }
 }

@@ -116,7 +116,8 @@ impl Refusal {
     /// Why an answer was a refusal.
     pub(super) fn of(error: &HttpError) -> Self {
         let documents = errors(error);
-        let all = || documents.iter().flat_map(|document| std::iter::once(document).chain(&document.associated));
+        let all =
+            || documents.iter().flat_map(|document| std::iter::once(document).chain(&document.associated));
         let by_words = all().find_map(|document| {
             let words = format!("{} {}", document.title, document.detail).to_lowercase();
             BY_WORDS.iter().find(|(known, _)| words.contains(known)).map(|(_, refusal)| *refusal)
@@ -150,11 +151,21 @@ impl Refusal {
             Self::AlreadyThere => "the phased release has that state already",
             Self::FinalState => "its phased release is over, so everybody is offered it",
             Self::NoPhasedRelease => "it has no phased release, so everybody is offered it",
-            Self::OfferedToEverybody => "everybody is offered it already, and App Store Connect can't take that back",
-            Self::NotReleased => "it is not in the App Store yet: it is being prepared, is in review or waits to be released",
-            Self::RaisesByItself => "App Store Connect raises the share of users by itself, by one step a day over seven days",
-            Self::StartsByItself => "a version starts in the App Store by its own release, and takes over no other version's share",
-            Self::GoesOnWhereItStopped => "a resumed phased release goes on with the day on which it was paused",
+            Self::OfferedToEverybody => {
+                "everybody is offered it already, and App Store Connect can't take that back"
+            }
+            Self::NotReleased => {
+                "it is not in the App Store yet: it is being prepared, is in review or waits to be released"
+            }
+            Self::RaisesByItself => {
+                "App Store Connect raises the share of users by itself, by one step a day over seven days"
+            }
+            Self::StartsByItself => {
+                "a version starts in the App Store by its own release, and takes over no other version's share"
+            }
+            Self::GoesOnWhereItStopped => {
+                "a resumed phased release goes on with the day on which it was paused"
+            }
             Self::VersionInFlight => "another version of the app is being prepared or reviewed",
             Self::VersionNumberUsed => "the version number was used before",
             Self::BuildNotUsable => "the build can't be attached to the version",
@@ -182,13 +193,21 @@ impl Refusal {
         match self {
             Self::AlreadyThere => "nothing; it is as it should be",
             Self::FinalState | Self::NoPhasedRelease | Self::OfferedToEverybody => EVERYBODY,
-            Self::NotReleased => "nothing can be stopped yet; to keep it from being released, cancel it in App Store Connect",
-            Self::RaisesByItself => "nothing; to release it to everybody at once, ask for that, or do it in App Store Connect",
+            Self::NotReleased => {
+                "nothing can be stopped yet; to keep it from being released, cancel it in App Store Connect"
+            }
+            Self::RaisesByItself => {
+                "nothing; to release it to everybody at once, ask for that, or do it in App Store Connect"
+            }
             Self::StartsByItself => "release the version in App Store Connect",
             Self::GoesOnWhereItStopped => "resume it without a share of users",
-            Self::VersionInFlight | Self::ReviewBusy => "finish or cancel the other one in App Store Connect first",
+            Self::VersionInFlight | Self::ReviewBusy => {
+                "finish or cancel the other one in App Store Connect first"
+            }
             Self::VersionNumberUsed => "choose a higher version number",
-            Self::BuildNotUsable => "choose a processed build that has not expired and whose export compliance is answered",
+            Self::BuildNotUsable => {
+                "choose a processed build that has not expired and whose export compliance is answered"
+            }
             Self::NotReadyForReview | Self::AgeRatingMissing => SUBMISSION,
             Self::UploadsInProgress => "wait until the uploads are complete, then try again",
             Self::ValueAlreadySet => "nothing; upload a new build where it has to be another value",
@@ -198,11 +217,11 @@ impl Refusal {
                 "check key_id, issuer_id and private_key under [app_store_connect], that the key is not revoked, and the \
                  machine's clock; leave issuer_id out for an individual key, and only for one"
             }
-            Self::AgreementMissing => {
-                "let the account holder accept it in App Store Connect, under Business"
-            }
+            Self::AgreementMissing => "let the account holder accept it in App Store Connect, under Business",
             Self::Forbidden => "give the key the role App Manager in App Store Connect",
-            Self::NotFound => "check bundle_id and that the key may see the app; the version may have been removed",
+            Self::NotFound => {
+                "check bundle_id and that the key may see the app; the version may have been removed"
+            }
             Self::RateLimit => "the next run tries again; if it happens often, give apps a key of their own",
             Self::Unexpected | Self::Other => AGAIN,
         }
@@ -270,7 +289,8 @@ impl ApiError {
     fn read(error: &Value) -> Self {
         let part = |pointer: &str| text(error, pointer).unwrap_or_default();
         let associated = error.pointer("/meta/associatedErrors").and_then(Value::as_object);
-        let behind = associated.into_iter().flat_map(|map| map.values().filter_map(Value::as_array).flatten());
+        let behind =
+            associated.into_iter().flat_map(|map| map.values().filter_map(Value::as_array).flatten());
         Self {
             code: part("/code"),
             title: part("/title"),
@@ -285,7 +305,8 @@ impl ApiError {
         let words = if self.detail.is_empty() { &self.title } else { &self.detail };
         let place = self.place.as_ref().map(|place| format!(" (at {place})")).unwrap_or_default();
         let behind: Vec<String> = self.associated.iter().map(Self::line).collect();
-        let behind = if behind.is_empty() { String::new() } else { format!("; behind it {}", behind.join("; ")) };
+        let behind =
+            if behind.is_empty() { String::new() } else { format!("; behind it {}", behind.join("; ")) };
         format!("{}: {words}{place}{behind}", self.code)
     }
 }
@@ -336,11 +357,21 @@ mod tests {
     fn every_known_code_and_detail_has_a_name() {
         const INVALID: &str = "ENTITY_ERROR.ATTRIBUTE.INVALID";
         let cases = [
-            (401, "NOT_AUTHORIZED", "Provide a properly configured and signed bearer token", Refusal::NotAuthorized),
+            (
+                401,
+                "NOT_AUTHORIZED",
+                "Provide a properly configured and signed bearer token",
+                Refusal::NotAuthorized,
+            ),
             (403, "FORBIDDEN_ERROR", "This request is forbidden for security reasons", Refusal::Forbidden),
             (403, "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED", "", Refusal::AgreementMissing),
             (404, "NOT_FOUND", "There is no resource of type 'apps' with id '1'", Refusal::NotFound),
-            (404, "PATH_ERROR", "The path provided does not match a defined resource type", Refusal::NotFound),
+            (
+                404,
+                "PATH_ERROR",
+                "The path provided does not match a defined resource type",
+                Refusal::NotFound,
+            ),
             (409, INVALID, "'FASTER' is not a valid value", Refusal::Attribute),
             (409, "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", "", Refusal::Attribute),
             (409, "ENTITY_ERROR.RELATIONSHIP.INVALID", "", Refusal::Relationship),
@@ -376,7 +407,12 @@ mod tests {
             (409, "STATE_ERROR", "Version is not ready to be submitted yet", Refusal::NotReadyForReview),
             (409, "STATE_ERROR", "Attachment uploads still in progress", Refusal::UploadsInProgress),
             (409, INVALID, "You cannot update when the value is already set.", Refusal::ValueAlreadySet),
-            (409, "STATE_ERROR", "Attributes of ageRatingDeclarations are missing", Refusal::AgeRatingMissing),
+            (
+                409,
+                "STATE_ERROR",
+                "Attributes of ageRatingDeclarations are missing",
+                Refusal::AgeRatingMissing,
+            ),
         ];
         for (status, code, detail, expected) in cases {
             assert_eq!(Refusal::of(&document(status, code, detail)), expected, "{code}: {detail}");
@@ -420,7 +456,10 @@ mod tests {
         for refusal in [Refusal::FinalState, Refusal::NoPhasedRelease, Refusal::OfferedToEverybody] {
             let error = refusal.error("the halt of version 2.0 of com.example");
             assert_eq!(error.outlook, Outlook::Lasting);
-            assert!(error.fix.contains("fixed version") && error.fix.contains("Removing the app from sale"), "{error}");
+            assert!(
+                error.fix.contains("fixed version") && error.fix.contains("Removing the app from sale"),
+                "{error}"
+            );
         }
     }
 }

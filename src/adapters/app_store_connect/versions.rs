@@ -171,9 +171,8 @@ fn related<'a>(page: &'a Value, version: &Value, name: &str) -> Result<Option<&'
         return Ok(None);
     };
     let included = page.get("included").and_then(Value::as_array).into_iter().flatten();
-    let mut fitting = included.filter(|found| {
-        found.get("type") == link.get("type") && found.get("id") == link.get("id")
-    });
+    let mut fitting =
+        included.filter(|found| found.get("type") == link.get("type") && found.get("id") == link.get("id"));
     fitting.next().map(Some).ok_or_else(|| format!("a version whose {name} is not included"))
 }
 
@@ -266,7 +265,10 @@ mod tests {
     fn an_unknown_state_is_an_error_that_lists_the_known_ones() {
         let error = listed(&[page(&json!({"appVersionState": "READY_FOR_SALE"}), None)]).unwrap_err();
         assert!(error.contains("READY_FOR_SALE") && error.contains("READY_FOR_DISTRIBUTION"), "{error}");
-        let odd = page(&json!({"appVersionState": "READY_FOR_DISTRIBUTION"}), Some(&json!({"phasedReleaseState": "ODD"})));
+        let odd = page(
+            &json!({"appVersionState": "READY_FOR_DISTRIBUTION"}),
+            Some(&json!({"phasedReleaseState": "ODD"})),
+        );
         let error = listed(&[odd]).unwrap_err();
         assert!(error.contains("ODD") && error.contains("PAUSED"), "{error}");
         let error = listed(&[page(&json!({}), None)]).unwrap_err();
@@ -275,8 +277,10 @@ mod tests {
 
     #[test]
     fn a_lost_phased_release_is_not_one_that_never_was() {
-        let mut page =
-            page(&json!({"appVersionState": "READY_FOR_DISTRIBUTION"}), Some(&json!({"phasedReleaseState": "ACTIVE"})));
+        let mut page = page(
+            &json!({"appVersionState": "READY_FOR_DISTRIBUTION"}),
+            Some(&json!({"phasedReleaseState": "ACTIVE"})),
+        );
         page["included"].as_array_mut().unwrap().pop();
         assert!(listed(&[page]).unwrap_err().contains("appStoreVersionPhasedRelease"));
     }
@@ -294,11 +298,16 @@ mod tests {
     #[test]
     fn the_newest_version_comes_first_across_pages() {
         let at = |created: &str, id: &str| {
-            let mut page = page(&json!({"appVersionState": "READY_FOR_DISTRIBUTION", "createdDate": created}), None);
+            let mut page =
+                page(&json!({"appVersionState": "READY_FOR_DISTRIBUTION", "createdDate": created}), None);
             page["data"][0]["id"] = json!(id);
             page
         };
-        let found = listed(&[at("2026-01-01T00:00:00-08:00", "old"), at("2026-01-01T00:00:00Z", "older"), at("2026-02-01", "new")]);
+        let found = listed(&[
+            at("2026-01-01T00:00:00-08:00", "old"),
+            at("2026-01-01T00:00:00Z", "older"),
+            at("2026-02-01", "new"),
+        ]);
         let keys: Vec<String> = found.unwrap().into_iter().map(|listed| listed.release.key).collect();
         assert_eq!(keys, ["new", "old", "older"]);
     }

@@ -180,13 +180,13 @@ impl Service {
         token: &SecretString,
         name: &str,
     ) -> (Result<Value, HttpError>, Vec<String>) {
-        let answer = match self.send(call, token).await {
+        let answer = match Box::pin(self.send(call, token)).await {
             Ok(answer) => answer,
             Err(error) => return (Err(error), Vec::new()),
         };
         let values = answer.headers().get_all(name).into_iter();
         let values = values.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
-        (self.understood(call, answer).await, values)
+        (Box::pin(self.understood(call, answer)).await, values)
     }
 
     /// Path and query of an address at this service; none where it is an address elsewhere.
@@ -196,9 +196,9 @@ impl Service {
     }
 
     async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
-        let answer = self.send(call, token).await?;
+        let answer = Box::pin(self.send(call, token)).await?;
         let headers = answer.headers().clone();
-        self.understood(call, answer).await.map(|answer| (answer, headers))
+        Box::pin(self.understood(call, answer)).await.map(|answer| (answer, headers))
     }
 
     async fn send(&self, call: &Call, token: &SecretString) -> Result<Response, HttpError> {

@@ -109,12 +109,7 @@ fn key(id: &ReleaseId) -> String {
     keys::key("degraded", &["halt", id.app.as_str(), id.platform.as_str(), &id.key])
 }
 
-async fn tell(
-    world: &AppWorld,
-    record: &Record,
-    release: &Release,
-    now: Timestamp,
-) -> Result<(), PortError> {
+async fn tell(world: &AppWorld, record: &Record, release: &Release, now: Timestamp) -> Result<(), PortError> {
     let Some(notifier) = world.channel() else { return Ok(()) };
     let mut note = message::acted(record, Action::Halt);
     let state = ReleaseState::first_seen(record.release.clone(), release, now, now);

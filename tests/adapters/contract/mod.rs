@@ -20,6 +20,7 @@ use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, PhasedRele
 
 use self::description::Description;
 use self::schema::Problem;
+use crate::asc_faults;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::support::{CRASHES, crash};
@@ -48,7 +49,7 @@ const BLOCKS: &str =
 const USER: &str = "the schema lacks it, and the example that the description gives for this reply has it";
 
 /// Calls that must have been checked, with the status of their replies: without them a flow went another way.
-const MUST_BE_SEEN: [&str; 42] = [
+const MUST_BE_SEEN: [&str; 43] = [
     "POST /androidpublisher/v3/applications/{packageName}/edits 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 404",
@@ -63,6 +64,7 @@ const MUST_BE_SEEN: [&str; 42] = [
     "GET /v1/apps/{id}/appStoreVersions 200",
     "GET /v1/apps/{id}/appStoreVersions 404",
     "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 200",
+    "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 404",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 200",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 403",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 409",
@@ -229,6 +231,7 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(misconfigured(Apps::Android, CHANNEL, "C0NOWHERE1").await);
     calls.extend(overtaken_on_google_play().await);
     calls.extend(overtaken_on_the_app_store().await);
+    calls.extend(asc_faults::every_kind_of_call().await);
     calls.extend(killed().await);
     calls.extend(killed_under_a_warning().await);
     calls.extend(warned_anew().await);
@@ -297,7 +300,7 @@ async fn overtaken_on_the_app_store() -> Vec<LoggedRequest> {
     let state = town.sandbox.model().state();
     let versions = state["asc"][0]["versions"].as_array().unwrap();
     let id = versions.iter().find_map(|version| version["phasedRelease"]["id"].as_str()).unwrap();
-    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersionPhasedRelease");
+    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersions?").after(1);
     let change = || {
         town.sandbox.model().change_phased_release(id, PhasedReleaseState::Paused).unwrap();
     };
