@@ -219,6 +219,9 @@ pub trait RolloutTarget: Send + Sync {
     fn console(&self) -> Option<Link> {
         None
     }
+
+    /// Says that the calls that follow are for a halt: where calls of many apps wait for one another, they go first.
+    fn hurry(&self) {}
 }
 
 /// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.

@@ -375,6 +375,8 @@ pub(crate) struct Parts<'l> {
     keys: Mutex<BTreeMap<String, GoogleToken>>,
     /// Connections to GitHub by the references of their tokens.
     githubs: Mutex<BTreeMap<String, GitHub>>,
+    /// Clients of App Store Connect by their keys: the apps of a key take turns.
+    app_store: Mutex<BTreeMap<String, Arc<app_store_connect::Client>>>,
 }
 
 impl<'l> Parts<'l> {
@@ -388,6 +390,7 @@ impl<'l> Parts<'l> {
             secrets: Mutex::default(),
             keys: Mutex::default(),
             githubs: Mutex::default(),
+            app_store: Mutex::default(),
         }
     }
 
@@ -449,16 +452,9 @@ impl<'l> Parts<'l> {
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
             }
             Target::AppStore { bundle_id, key_id, issuer_id, private_key } => {
-                let base_url = app_store_connect::BASE_URL;
-                let service =
-                    self.service("App Store Connect", endpoints.app_store_connect.as_ref(), base_url);
-                let key = AppStoreKey {
-                    key_id: key_id.clone(),
-                    issuer_id: issuer_id.clone(),
-                    private_key: self.secret(app, private_key).await?,
-                };
-                let store = AppStoreConnect::new(service, key, bundle_id.clone(), Box::new(SystemClock));
-                Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
+                let client = self.app_store_client(app, key_id, issuer_id.as_deref(), private_key);
+                let client = Box::pin(client).await?;
+                Ok(Box::new(AppStoreConnect::new(client, bundle_id.clone())))
             }
         }
     }
@@ -477,6 +473,32 @@ impl<'l> Parts<'l> {
         let token = self.play_token(app, credentials.as_ref()).await?;
         let service = self.google_play_service();
         Ok(Some(Box::new(Recoveries::new(service, token, package.clone(), *app_recovery))))
+    }
+
+    /// The client of a key, one for all apps that use it.
+    async fn app_store_client(
+        &self,
+        app: &App,
+        key_id: &str,
+        issuer_id: Option<&str>,
+        private_key: &SecretRef,
+    ) -> Result<Arc<app_store_connect::Client>, Ended> {
+        let name = format!("{key_id} {} {private_key}", issuer_id.unwrap_or_default());
+        let kept = self.app_store.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(client) = kept {
+            return Ok(client);
+        }
+        let endpoint = self.loaded.config.endpoints.app_store_connect.as_ref();
+        let service = self.service("App Store Connect", endpoint, app_store_connect::BASE_URL);
+        let key = AppStoreKey {
+            key_id: key_id.to_owned(),
+            issuer_id: issuer_id.map(str::to_owned),
+            private_key: self.secret(app, private_key).await?,
+        };
+        let client = app_store_connect::Client::new(service, key, Box::new(SystemClock), Some(self.until));
+        let client = client.map_err(|error| of_app(app, &error))?;
+        self.app_store.lock().unwrap_or_else(PoisonError::into_inner).insert(name, client.clone());
+        Ok(client)
     }
 
     /// A key of its own goes before the identity of the program.

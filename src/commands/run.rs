@@ -54,7 +54,7 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let end = clock::steady() + deadline;
     let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
     let brakes = Brakes::new(clock::moment(), deadline);
-    let building = loaded.world(&common.apps, acting, reads_until);
+    let building = Box::pin(loaded.world(&common.apps, acting, reads_until));
     let world = within(deadline, &brakes, building).await??;
     if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
         return Err(Ended::usage(

@@ -12,6 +12,7 @@ use super::decision::Record;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::outbox::Refusal;
+use super::pause_budget::{MOST_DAYS, PauseBudget};
 use super::policy::Mode;
 use super::rate::{Rate, UserFraction};
 use super::release::{Action, Change, ReleaseId, ReleaseState};
@@ -392,6 +393,48 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
         subject: None,
         links: Vec::new(),
     }
+}
+
+/// What people are told where a paused release has used up most of its pause.
+#[must_use]
+pub fn pause_budget(state: &ReleaseState, budget: &PauseBudget) -> Note {
+    let (symbol, word) = NoteKind::PauseBudget.symbol_and_word();
+    let ReleaseId { app, platform, .. } = &state.id;
+    let used = budget.days_used();
+    let ends = match budget.is_used_up() {
+        true => format!("The {MOST_DAYS} days were used up on {}.", budget.ends_at().strftime("%Y-%m-%d")),
+        false => format!("The {MOST_DAYS} days are used up on {}.", budget.ends_at().strftime("%Y-%m-%d")),
+    };
+    Note {
+        kind: NoteKind::PauseBudget,
+        headline: format!(
+            "{symbol} {word} {platform} {} ({app}): {used} of {MOST_DAYS} days of pause are used",
+            state.version
+        ),
+        lines: vec![
+            ends,
+            "What Apple does then is not documented: it may go on, and offer the release to everybody."
+                .to_owned(),
+        ],
+        next: "Release a fixed version before that day: it takes the place of this one.".to_owned(),
+        topic: String::new(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// The line of a halt's message about a release that may not be paused for long any more.
+#[must_use]
+pub fn pause_left(budget: &PauseBudget) -> String {
+    let left = match budget.days_left() {
+        0 => "no day of pause is left".to_owned(),
+        1 => "1 day of pause is left".to_owned(),
+        days => format!("{days} days of pause are left"),
+    };
+    format!(
+        "Of {MOST_DAYS} days {left}, until {}. What Apple does then is not documented.",
+        budget.ends_at().strftime("%Y-%m-%d")
+    )
 }
 
 /// What people are told where nothing could be concluded about an app for some runs.

@@ -19,6 +19,7 @@ pub mod looking;
 pub mod markdown;
 pub mod message;
 pub mod outbox;
+pub mod pause_budget;
 pub mod persons_word;
 pub mod policy;
 pub mod rate;

@@ -13,7 +13,8 @@ use super::decision::Record;
 use super::ids::{AppId, DecisionId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind, Subject};
-use super::release::{Change, Intent, Release, ReleaseId, ReleaseState};
+use super::pause_budget::PauseBudget;
+use super::release::{Action, Change, Intent, Release, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 use super::watch::Watch;
 
@@ -224,7 +225,10 @@ pub fn messages(record: &Record, state: &ReleaseState, known: &[Message], sinks:
         notes.push((alert, Delivery::Pending));
     }
     if let Some(action) = record.judgement.action {
-        notes.push((message::acted(record, action), Delivery::Waiting));
+        let mut note = message::acted(record, action);
+        let short = PauseBudget::of(state, record.decided_at).filter(PauseBudget::is_short);
+        note.lines.extend(short.filter(|_| action == Action::Halt).as_ref().map(message::pause_left));
+        notes.push((note, Delivery::Waiting));
     }
     let to_each = |(note, delivery): (Note, Delivery)| {
         let takers = sinks.iter().filter(move |sink| sink.takes(note.kind)).copied();
@@ -289,6 +293,13 @@ pub fn halted_elsewhere(
 ) -> Option<Message> {
     let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
     merged(note, Sink::Slack, Delivery::Pending, now, before, known)
+}
+
+/// The message that tells that the pause of a halted release ends soon; none where it does not, or was told already.
+#[must_use]
+pub fn pause_budget(state: &ReleaseState, known: &[Message], now: Timestamp) -> Option<Message> {
+    let budget = PauseBudget::of(state, now).filter(|budget| budget.is_nearly_used_up(state))?;
+    merged(message::pause_budget(state, &budget), Sink::Slack, Delivery::Pending, now, state, known)
 }
 
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::UtcDay;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::looking::Looked;
+use super::pause_budget::Pauses;
 use super::persons_word::PersonsWord;
 use super::rate::UserFraction;
 
@@ -225,6 +226,9 @@ pub struct ReleaseState {
     /// What is remembered of earlier looks at the tables.
     #[serde(default)]
     pub looked: Looked,
+    /// How long it has been paused, where the store allows only so much of it.
+    #[serde(default, skip_serializing_if = "Pauses::is_empty")]
+    pub pauses: Pauses,
     /// The effect that was decided last.
     pub intent: Option<Intent>,
 }
@@ -234,6 +238,7 @@ impl ReleaseState {
     #[must_use]
     pub fn first_seen(id: ReleaseId, release: &Release, cycle_start: Timestamp, now: Timestamp) -> Self {
         Self {
+            pauses: Pauses::default().seen(id.platform, release, now),
             id,
             version: release.version.clone(),
             generation: 0,

@@ -100,6 +100,7 @@ pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseS
     if was_halted && live.status == RolloutStatus::RollingOut {
         return resumed(state, live, now);
     }
+    state.pauses = state.pauses.seen(state.id.platform, live, now);
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.looked_at = now;

@@ -17,7 +17,8 @@
 //! | `/asc/apps/{bundle id}/versions` | POST | a version |
 //! | `/asc/versions/{id}` | PATCH | `{"state"}` |
 //! | `/asc/phased-releases/{id}` | PATCH | `{"state"}`, as by a person |
-//! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
+//! | `/asc/budget` | PUT | `{"requests_per_hour", "requests_per_minute"}`; null lifts a limit |
+//! | `/asc/clock` | PUT | `{"ahead_seconds"}` of the clock by which tokens are judged |
 //! | `/slack/channels` | POST | a channel |
 //! | `/slack/channels/{id}` | PATCH | `{"access"}`: the bot's place in it |
 //! | `/slack/channels/{id}/messages` | POST | `{"text"}`, as by a person |
@@ -40,7 +41,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -150,6 +151,13 @@ struct ChanceBody {
 #[serde(deny_unknown_fields)]
 struct BudgetBody {
     requests_per_hour: Option<usize>,
+    requests_per_minute: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AscClockBody {
+    ahead_seconds: i64,
 }
 
 #[derive(Deserialize)]
@@ -246,7 +254,15 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("PATCH", ["asc", "phased-releases", id]) => {
             model.change_phased_release(id, body::<StateBody<PhasedReleaseState>>(call)?.state)?;
         }
-        ("PUT", ["asc", "budget"]) => model.set_asc_budget(body::<BudgetBody>(call)?.requests_per_hour),
+        ("PUT", ["asc", "budget"]) => {
+            let budget = body::<BudgetBody>(call)?;
+            model.set_asc_budget(budget.requests_per_hour);
+            model.set_asc_minute_limit(budget.requests_per_minute);
+        }
+        ("PUT", ["asc", "clock"]) => {
+            let ahead = SignedDuration::from_secs(body::<AscClockBody>(call)?.ahead_seconds);
+            model.set_asc_clock_ahead(ahead);
+        }
         ("POST", ["slack", "channels"]) => model.add_slack_channel(body(call)?)?,
         ("PATCH", ["slack", "channels", channel]) => {
             model.set_slack_access(channel, body::<AccessBody>(call)?.access)?;

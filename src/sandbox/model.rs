@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ use super::play::model::PlayModel;
 use super::play::seed::{PlayAppSeed, PlayConditions};
 use super::slack::model::SlackModel;
 use super::slack::{self, ChannelAccess, ChannelSeed};
-use super::time::Clock;
+use super::time::{Clock, wall_clock};
 use super::{Seed, Service, asc, bigquery, github, google, play};
 
 /// The models of a running sandbox. Clones share them.
@@ -45,6 +46,8 @@ struct World {
     faults: FaultQueue,
     log: RequestLog,
     latency: Duration,
+    /// How far App Store Connect's clock is ahead of this machine's.
+    asc_ahead: SignedDuration,
 }
 
 impl Model {
@@ -62,6 +65,7 @@ impl Model {
             faults: FaultQueue::default(),
             log: RequestLog::default(),
             latency: Duration::ZERO,
+            asc_ahead: SignedDuration::ZERO,
         })))
     }
 
@@ -220,7 +224,22 @@ impl Model {
 
     /// Sets the requests per rolling hour after which App Store Connect answers 429; `None` lifts the limit.
     pub fn set_asc_budget(&self, requests_per_hour: Option<usize>) {
-        self.world().asc.set_budget(requests_per_hour);
+        let budget = &mut self.world().asc.budget;
+        budget.per_hour = requests_per_hour;
+        budget.clear();
+    }
+
+    /// Sets the requests per rolling minute after which App Store Connect answers 429; `None` lifts the limit.
+    pub fn set_asc_minute_limit(&self, requests_per_minute: Option<usize>) {
+        let budget = &mut self.world().asc.budget;
+        budget.per_minute = requests_per_minute;
+        budget.clear();
+    }
+
+    /// Sets how far App Store Connect's own clock, by which it judges tokens, is ahead of this machine's; nothing at
+    /// first.
+    pub fn set_asc_clock_ahead(&self, ahead: SignedDuration) {
+        self.world().asc_ahead = ahead;
     }
 
     /// Adds a Slack channel.
@@ -440,11 +459,7 @@ impl Model {
                 Ok(caller) => play::routes::answer(&mut world.play, call, &caller, now),
                 Err(refusal) => PlayError::Unauthenticated { refusal }.reply(),
             },
-            Service::AppStoreConnect => match world.gatekeeper.app_store_connect(bearer) {
-                Ok(()) => asc::routes::answer(&mut world.asc, call, now),
-                // Apple does not say why; the sandbox does, in a header of its own.
-                Err(refusal) => AscError::not_authorized().reply().with_header("x-sandbox-refusal", &refusal),
-            },
+            Service::AppStoreConnect => app_store_connect(world, call),
             Service::Slack => {
                 let allowed = world.gatekeeper.slack(bearer);
                 slack::routes::answer(&mut world.slack, call, allowed, now)
@@ -475,5 +490,20 @@ impl Model {
     fn world(&self) -> MutexGuard<'_, World> {
         // A panic while the lock was held can only come from a bug in a model; its state is still the best answer.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer of App Store Connect: the token is judged by its own clock, which the answer tells.
+fn app_store_connect(world: &mut World, call: &Call) -> Reply {
+    let now = world.clock.now();
+    let there = wall_clock().checked_add(world.asc_ahead).unwrap_or(now);
+    let reply = match world.gatekeeper.app_store_connect(call.bearer.as_deref(), there) {
+        Ok(()) => asc::routes::answer(&mut world.asc, call, now),
+        // Apple does not say why; the sandbox does, in a header of its own.
+        Err(refusal) => AscError::not_authorized().reply().with_header("x-sandbox-refusal", &refusal),
+    };
+    match rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&there) {
+        Ok(date) => reply.with_header("date", &date),
+        Err(_) => reply,
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
+mod asc_faults;
 mod bigquery;
 mod bigquery_faults;
 mod bigquery_surface;

@@ -104,6 +104,9 @@ pub async fn reach(
     key: &str,
     change: &Change,
 ) -> Outcome {
+    if change.stops() {
+        world.target.hurry();
+    }
     let mut last = None;
     for _ in 0..MOST_TRIES {
         let live = match look(world, key).await {

@@ -16,6 +16,7 @@ use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
 use crate::domain::outbox::{self, Message, Sink};
+use crate::domain::pause_budget::PauseBudget;
 use crate::domain::release::{Action, Change, Release, ReleaseId, ReleaseState};
 use crate::ports::{Found, Lease, Notifier, PortError};
 
@@ -87,7 +88,11 @@ async fn halt(
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
-            let note = message::without_memory(message::acted(&record, Action::Halt));
+            let mut note = message::acted(&record, Action::Halt);
+            let state = ReleaseState::first_seen(record.release.clone(), release, now, now);
+            let short = PauseBudget::of(&state, now).filter(PauseBudget::is_short);
+            note.lines.extend(short.as_ref().map(message::pause_left));
+            let note = message::without_memory(note);
             report.problems.extend(tell::at_once(world, &key(&record.release), note).await);
         }
         Outcome::Superseded(found) => report.problems.push(found),

@@ -11,6 +11,7 @@ mod degraded;
 mod leave;
 mod observe;
 pub mod order;
+mod pause;
 mod tell;
 mod watch;
 
@@ -323,6 +324,7 @@ impl ReleaseMonitor<'_> {
                 writes.push(Write::Release(Box::new(after)));
             }
         }
+        let writes = pause::told(writes, &known.messages, now);
         if writes.is_empty() { Ok(()) } else { self.state.commit(lease, writes).await }
     }
 }

@@ -20,6 +20,7 @@ use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, PhasedRele
 
 use self::description::Description;
 use self::schema::Problem;
+use crate::asc_faults;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::github;
@@ -114,6 +115,7 @@ const MUST_BE_SEEN: &[&str] = &[
     "GET /v1/apps/{id}/appStoreVersions 200",
     "GET /v1/apps/{id}/appStoreVersions 404",
     "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 200",
+    "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 404",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 200",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 403",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 409",
@@ -287,6 +289,7 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(misconfigured(Apps::Android, CHANNEL, "C0NOWHERE1").await);
     calls.extend(overtaken_on_google_play().await);
     calls.extend(overtaken_on_the_app_store().await);
+    calls.extend(asc_faults::every_kind_of_call().await);
     calls.extend(killed().await);
     calls.extend(killed_under_a_warning().await);
     calls.extend(warned_anew().await);
@@ -366,7 +369,7 @@ async fn overtaken_on_the_app_store() -> Vec<LoggedRequest> {
     let state = town.sandbox.model().state();
     let versions = state["asc"][0]["versions"].as_array().unwrap();
     let id = versions.iter().find_map(|version| version["phasedRelease"]["id"].as_str()).unwrap();
-    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersionPhasedRelease");
+    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersions?").after(1);
     let change = || {
         town.sandbox.model().change_phased_release(id, PhasedReleaseState::Paused).unwrap();
     };
