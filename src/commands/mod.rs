@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod import;
+pub mod ledger;
 pub mod print;
 pub mod run;
 pub mod sandbox;
@@ -25,6 +26,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
         Command::Explain { decision } => explain::explain(&decision, &common).await,
+        Command::Ledger => ledger::ledger(&common).await,
         Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
         Command::Config { action } => config::config(action, &common),

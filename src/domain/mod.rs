@@ -5,13 +5,16 @@
 //! decision can be recomputed from its stored evidence.
 
 pub mod calendar;
+pub mod canonical;
 pub mod cost;
 pub mod counts;
 pub mod decision;
+pub mod examination;
 pub mod facts;
 pub mod ids;
 pub mod judge;
 pub mod keys;
+pub mod ledger;
 pub mod looking;
 pub mod message;
 pub mod outbox;

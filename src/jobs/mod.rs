@@ -43,6 +43,8 @@ pub struct AppWorld {
     pub platform: Platform,
     /// What the judge is told.
     pub policy: Policy,
+    /// The fingerprint of all settings of the app.
+    pub configuration: String,
     /// Whether sessions may be left unread where they change nothing.
     pub read_sessions: ReadSessions,
     /// After so many runs in a row that could conclude nothing, people are told.

@@ -142,6 +142,7 @@ fn decision(decided_at: &str) -> Record {
         now: at(decided_at),
         policy: policy(),
         queries: Vec::new(),
+        configuration: None,
     })
 }
 

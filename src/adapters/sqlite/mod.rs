@@ -5,6 +5,7 @@
 //! left over and taken over, with a higher fence. Commits are one transaction that checks the fence first.
 
 mod examine;
+mod ledger;
 mod migrations;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,9 +18,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::{Noted, Page};
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
@@ -202,7 +205,7 @@ impl StateStore for SqliteState {
             if !held.is_some_and(|found| found.fence == lease.fence() && found.holder == lease.holder()) {
                 return Err(Failure::State(StateError::LostLease { app: lease.app().clone() }));
             }
-            writes.iter().try_for_each(|write| put(transaction, write))
+            writes.iter().try_for_each(|write| put(transaction, lease, write))
         })
     }
 
@@ -249,6 +252,17 @@ impl Memory for SqliteState {
             text.map(|text| document(&text)).transpose()
         })
     }
+
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        self.read(|connection| {
+            let sql = "SELECT doc FROM decision WHERE id = ?1";
+            Ok(connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
+        })
+    }
+
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        self.read(|connection| ledger::page(connection, app, from))
+    }
 }
 
 /// A lease as the file holds it.
@@ -294,7 +308,7 @@ fn stored_lease(transaction: &Transaction<'_>, app: &AppId) -> Result<Option<Sto
     .transpose()
 }
 
-fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
+fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<(), Failure> {
     match write {
         Write::Release(state) => {
             let sql = "INSERT OR REPLACE INTO release (app, key, doc) VALUES (?1, ?2, ?3)";
@@ -317,8 +331,13 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT OR IGNORE INTO decision (id, app, decided_at, doc) VALUES (?1, ?2, ?3, ?4)";
             let (id, app, at) =
                 (record.id.as_str(), record.release.app.as_str(), record.decided_at.to_string());
-            transaction.execute(sql, params![id, app, at, text(record)?])?;
+            // The canonical text, so that the file holds the very bytes whose hash is in the ledger.
+            let is_new = transaction.execute(sql, params![id, app, at, canonical::text_of(record)])? > 0;
+            if is_new {
+                ledger::append(transaction, lease, &Noted::decided(record))?;
+            }
         }
+        Write::Ledger(noted) => ledger::append(transaction, lease, noted)?,
         Write::Message(message) => {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";
