@@ -27,7 +27,7 @@ use tidegate::domain::ids::{ApplicationId, BuildNumber, Platform, VersionName};
 use tidegate::domain::judge::Decision;
 use tidegate::domain::looking::ReadSessions;
 use tidegate::domain::rate::UserFraction;
-use tidegate::domain::release::{Action, Release, RolloutStatus};
+use tidegate::domain::release::{Change, Release, RolloutStatus};
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::jobs::AppWorld;
 use tidegate::jobs::release_monitor::ReleaseMonitor;
@@ -190,10 +190,11 @@ impl RolloutTarget for Store {
             status: RolloutStatus::RollingOut,
             user_fraction: UserFraction::new(0.15).ok(),
             started_at: Some(self.0),
+            paused_days: None,
         }])
     }
 
-    async fn apply(&self, _: &Lease, _: &Release, _: Action) -> Result<(), PortError> {
+    async fn apply(&self, _: &Lease, _: &Release, _: &Change) -> Result<(), PortError> {
         Ok(())
     }
 }
@@ -227,7 +228,7 @@ async fn week(read_sessions: ReadSessions, looks: &[Timestamp]) -> (u64, usize, 
         degraded_halt: false,
         metrics,
         target: Box::new(Store(start)),
-        notifier: None,
+        notifiers: BTreeMap::new(),
     };
     let (mut bytes, mut queries, mut decisions) = (0, 0, Vec::new());
     for now in looks {

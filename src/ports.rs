@@ -17,7 +17,7 @@ use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
 use crate::domain::ledger::{Noted, Page};
 use crate::domain::message::Note;
 use crate::domain::outbox::{Message, Posted};
-use crate::domain::release::{Action, Release, ReleaseId, ReleaseState};
+use crate::domain::release::{Change, Release, ReleaseId, ReleaseState};
 use crate::domain::watch::Watch;
 
 /// Why the outside world could not be asked, or refused.
@@ -34,6 +34,17 @@ pub struct PortError {
     pub effect: Effect,
     /// How long the service asked to wait before it is asked again, where it did.
     pub retry_after: Option<Duration>,
+    /// Whether trying again can help.
+    pub outlook: Outlook,
+}
+
+/// What another try of a failed call would find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Perhaps something better.
+    Passing,
+    /// The same, until a person changes something.
+    Lasting,
 }
 
 /// What is known about the effect of a call that failed.
@@ -48,12 +59,19 @@ pub enum Effect {
 impl PortError {
     /// An error after which nothing was changed.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::None, retry_after: None }
+        let (what, fix) = (what.into(), fix.into());
+        Self { what, fix, effect: Effect::None, retry_after: None, outlook: Outlook::Passing }
     }
 
     /// An error after which only reading back tells what is there.
     pub fn unclear(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into(), effect: Effect::Unclear, retry_after: None }
+        Self { effect: Effect::Unclear, ..Self::new(what, fix) }
+    }
+
+    /// The same error where only a person can help.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { outlook: Outlook::Lasting, ..self }
     }
 
     /// The same error of a service that asked to wait.
@@ -177,7 +195,7 @@ pub trait RolloutTarget: Send + Sync {
     ///
     /// # Errors
     /// Where the store refused or its answer was lost; [`PortError::effect`] says which.
-    async fn apply(&self, lease: &Lease, release: &Release, action: Action) -> Result<(), PortError>;
+    async fn apply(&self, lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError>;
 }
 
 /// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.
@@ -352,7 +370,18 @@ pub trait Memory: Send + Sync {
     async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError>;
 }
 
-/// Where people are told.
+/// What came of looking for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there.
+    There(Posted),
+    /// It is not.
+    Nowhere,
+    /// The sink keeps nothing that could be looked through, or does not let us; says why.
+    CannotTell(String),
+}
+
+/// Where people are told, and where other programs are: a channel, an issue, a deployment's status, a workflow.
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Says something new, under `parent` where it is a reply.
@@ -378,7 +407,7 @@ pub trait Notifier: Send + Sync {
         parent: Option<&Posted>,
         since: Timestamp,
         age: SignedDuration,
-    ) -> Result<Option<Posted>, PortError>;
+    ) -> Result<Found, PortError>;
 }
 
 /// What time it is.

@@ -25,6 +25,7 @@ use crate::adapters::slack::{self, Slack};
 use crate::adapters::sqlite::SqliteState;
 use crate::config::{self, App, Config, SecretRef, SessionSource, Target};
 use crate::domain::ids::{ApplicationId, Platform};
+use crate::domain::outbox::Sink;
 use crate::exit::Ended;
 use crate::jobs::AppWorld;
 use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
@@ -267,7 +268,7 @@ fn no_project() -> PortError {
 /// The acting sides of an app: its store, and where people are told.
 struct Sides {
     target: Box<dyn RolloutTarget>,
-    notifier: Option<Box<dyn Notifier>>,
+    notifiers: BTreeMap<Sink, Box<dyn Notifier>>,
 }
 
 fn app_world(
@@ -289,7 +290,7 @@ fn app_world(
         degraded_halt: true,
         metrics: Box::new(metrics),
         target: sides.target,
-        notifier: sides.notifier,
+        notifiers: sides.notifiers,
     }
 }
 
@@ -311,7 +312,7 @@ impl<'l> Parts<'l> {
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
-        Ok(Sides { target: self.target(app).await?, notifier: self.notifier(app).await? })
+        Ok(Sides { target: self.target(app).await?, notifiers: self.notifiers(app).await? })
     }
 
     /// A service, or its stand-in on this machine.
@@ -430,9 +431,9 @@ impl<'l> Parts<'l> {
     }
 
     /// Acting without telling anybody is not allowed, so only a dry run may lack Slack.
-    async fn notifier(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
+    async fn notifiers(&self, app: &App) -> Result<BTreeMap<Sink, Box<dyn Notifier>>, Ended> {
         if self.acting == Acting::DryRun {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         }
         let Some(slack) = &app.slack else {
             return Err(Ended::usage(format!(
@@ -440,7 +441,8 @@ impl<'l> Parts<'l> {
                 app.id
             )));
         };
-        Ok(Some(Box::new(self.slack(app, slack).await?)))
+        let channel: Box<dyn Notifier> = Box::new(self.slack(app, slack).await?);
+        Ok(BTreeMap::from([(Sink::Slack, channel)]))
     }
 
     /// The channel of an app.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::http::{Call, HttpError, Service};
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
 use crate::domain::rate::UserFraction;
-use crate::domain::release::{Action, Release, RolloutStatus};
+use crate::domain::release::{Change, Release, RolloutStatus};
 use crate::ports::{Clock, Lease, PortError, RolloutTarget};
 
 /// Where the API is.
@@ -157,11 +157,18 @@ impl RolloutTarget for AppStoreConnect {
         releases(&answer).and_then(with_builds).map_err(|problem| odd_answer(&self.bundle_id, &problem))
     }
 
-    async fn apply(&self, _lease: &Lease, release: &Release, action: Action) -> Result<(), PortError> {
+    async fn apply(&self, _lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError> {
         let id = self.phased_release(&release.key).await?;
-        let state = match action {
-            Action::Halt => "PAUSED",
-            Action::FastTrack => "COMPLETE",
+        let state = match change {
+            Change::Halt | Change::Withdraw { .. } => "PAUSED",
+            Change::FastTrack => "COMPLETE",
+            other => {
+                return Err(PortError::new(
+                    format!("a {} is not made in the App Store", other.as_str()),
+                    "do it in App Store Connect",
+                )
+                .lasting());
+            }
         };
         let body = json!({"data": {
             "type": "appStoreVersionPhasedReleases", "id": id, "attributes": {"phasedReleaseState": state},
@@ -214,6 +221,7 @@ fn release(answer: &Value, version: &Value) -> Result<Release, String> {
         started_at: phased
             .and_then(|phased| text(phased, "/attributes/startDate"))
             .and_then(|at| instant(&at)),
+        paused_days: None,
     })
 }
 
@@ -307,6 +315,7 @@ mod tests {
             status,
             user_fraction: None,
             started_at: None,
+            paused_days: None,
         };
         assert!(with_builds(vec![version(RolloutStatus::RollingOut)]).unwrap_err().contains("2.0"));
         assert_eq!(with_builds(vec![version(RolloutStatus::Completed)]), Ok(Vec::new()));

@@ -14,7 +14,7 @@ use super::http::{Call, HttpError, Service};
 use crate::config::InReview;
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
 use crate::domain::rate::UserFraction;
-use crate::domain::release::{Action, Release, RolloutStatus};
+use crate::domain::release::{Action, Change, Release, RolloutStatus};
 use crate::ports::{Lease, PortError, RolloutTarget};
 
 /// Where the API is.
@@ -141,6 +141,7 @@ impl GooglePlay {
             kind,
             retry_after: None,
             earlier_is_unclear: false,
+            server_time: None,
         }
     }
 
@@ -213,7 +214,8 @@ impl RolloutTarget for GooglePlay {
         releases(&track, &self.track).map_err(|problem| odd_answer(&self.place(), &problem))
     }
 
-    async fn apply(&self, _lease: &Lease, release: &Release, action: Action) -> Result<(), PortError> {
+    async fn apply(&self, _lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError> {
+        let action = rules_action(change)?;
         for _ in 0..MOST_TRANSACTIONS {
             if self.transaction(&release.key, action).await? == Outcome::Done {
                 return Ok(());
@@ -223,6 +225,19 @@ impl RolloutTarget for GooglePlay {
             format!("somebody else kept committing changes to {} in Google Play", self.place()),
             "let other tools that publish to this app finish; the next run tries again",
         ))
+    }
+}
+
+/// What this adapter can do so far.
+fn rules_action(change: &Change) -> Result<Action, PortError> {
+    match change {
+        Change::Halt => Ok(Action::Halt),
+        Change::FastTrack => Ok(Action::FastTrack),
+        other => Err(PortError::new(
+            format!("a {} is not made on Google Play yet", other.as_str()),
+            "do it in the Play Console",
+        )
+        .lasting()),
     }
 }
 
@@ -301,6 +316,7 @@ fn release(raw: &Value) -> Result<Release, String> {
         status,
         user_fraction: fraction.map(UserFraction::new).transpose().map_err(|error| error.to_string())?,
         started_at: None,
+        paused_days: None,
     })
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::http::{Call, HttpError, Service};
 use crate::domain::message::{Note, NoteKind};
 use crate::domain::outbox::Posted;
-use crate::ports::{Notifier, PortError};
+use crate::ports::{Found, Notifier, PortError};
 
 /// Where the API is; the methods follow under `/api/`.
 pub const BASE_URL: &str = "https://slack.com";
@@ -223,16 +223,17 @@ impl Notifier for Slack {
         parent: Option<&Posted>,
         since: Timestamp,
         age: SignedDuration,
-    ) -> Result<Option<Posted>, PortError> {
+    ) -> Result<Found, PortError> {
         let found = self.look(key, parent, since).await?;
         let rest = ARRIVAL.checked_sub(age).and_then(|rest| std::time::Duration::try_from(rest).ok());
-        match (found, rest) {
+        let found = match (found, rest) {
             (None, Some(rest)) => {
                 tokio::time::sleep(rest).await;
-                self.look(key, parent, since).await
+                self.look(key, parent, since).await?
             }
-            (found, _) => Ok(found),
-        }
+            (found, _) => found,
+        };
+        Ok(found.map_or(Found::Nowhere, Found::There))
     }
 }
 
@@ -311,6 +312,8 @@ mod tests {
             lines: vec!["<https://evil.example|click>".into()],
             next: "x".repeat(4000),
             topic: String::new(),
+            subject: None,
+            links: Vec::new(),
         };
         let body = dressed("warn-1", &note).to_string();
         assert!(!body.contains("<!") && !body.contains("<https") && !body.contains('\u{202e}'), "{body}");

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
-use super::ids::{AppId, Platform};
+use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::policy::Mode;
 use super::rate::Rate;
-use super::release::{Action, ReleaseId};
+use super::release::{Action, Change, ReleaseId};
 use super::verdict::{Evidence, Reason, Verdict};
 use super::watch::Trouble;
 
@@ -33,6 +33,10 @@ pub enum NoteKind {
     HaltFailed,
     /// For some runs nothing could be concluded about the app.
     Alarm,
+    /// Somebody else halted the release.
+    HaltedElsewhere,
+    /// A paused release has used up most of the days that it may be paused.
+    PauseBudget,
 }
 
 impl NoteKind {
@@ -45,6 +49,8 @@ impl NoteKind {
             Self::Superseded => ("✋", "LEFT ALONE"),
             Self::HaltFailed => ("🚨", "HALT FAILED"),
             Self::Alarm => ("🔕", "NOT WATCHED"),
+            Self::HaltedElsewhere => ("🛑", "HALTED BY SOMEBODY"),
+            Self::PauseBudget => ("⏳", "PAUSE ENDS SOON"),
         }
     }
 }
@@ -62,6 +68,34 @@ pub struct Note {
     pub next: String,
     /// Changes when the note has something new to say; a mere change of numbers is not worth an edit.
     pub topic: String,
+    /// What it is about, for sinks that pass it on as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// Pages to look at next, the most useful first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its version.
+    pub version: VersionName,
+    /// Its builds.
+    pub builds: Vec<BuildNumber>,
+    /// The decision that it tells of, where there is one.
+    pub decision: Option<DecisionId>,
+}
+
+/// A page to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// What a person finds there, in a few words.
+    pub label: String,
+    /// Its address, `https://`.
+    pub url: String,
 }
 
 impl Note {
@@ -72,6 +106,17 @@ impl Note {
         lines.extend(self.lines.iter().cloned());
         lines.push(self.next.clone());
         lines.join("\n")
+    }
+}
+
+impl Subject {
+    fn of(record: &Record) -> Self {
+        Self {
+            release: record.release.clone(),
+            version: record.version.clone(),
+            builds: record.builds.clone(),
+            decision: Some(record.id.clone()),
+        }
     }
 }
 
@@ -89,6 +134,8 @@ pub fn warning(record: &Record) -> Note {
         lines,
         next: format!("Look at the newest crashes. Nothing has been changed. {}", explain(record)),
         topic: topic.join(" "),
+        subject: Some(Subject::of(record)),
+        links: Vec::new(),
     }
 }
 
@@ -107,6 +154,8 @@ pub fn acted(record: &Record, action: Action) -> Note {
         lines: found.into_iter().chain([done(record, action)]).collect(),
         next: next_after(record, action),
         topic: deciding.map(|outcome| outcome.rule.clone()).unwrap_or_default(),
+        subject: Some(Subject::of(record)),
+        links: Vec::new(),
     }
 }
 
@@ -126,20 +175,19 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
         )],
         next: format!("Nothing to do now. {}", explain(record)),
         topic: alert.rule.clone(),
+        subject: Some(Subject::of(record)),
+        links: Vec::new(),
     })
 }
 
 /// What people are told where somebody else changed the release first.
 #[must_use]
-pub fn superseded(id: &ReleaseId, version: &str, action: Action, found: &str) -> Note {
+pub fn superseded(id: &ReleaseId, version: &str, change: &Change, found: &str) -> Note {
     let (symbol, word) = NoteKind::Superseded.symbol_and_word();
-    let wanted = match action {
-        Action::Halt => "halt",
-        Action::FastTrack => "fast-track",
-    };
-    let next = match action {
-        Action::Halt => "If it must be stopped, do it in the store's console, or release a fixed version.",
-        Action::FastTrack => "Nothing to do: a person's change wins.",
+    let wanted = change.as_str();
+    let next = match change.stops() {
+        true => "If it must be stopped, do it in the store's console, or release a fixed version.",
+        false => "Nothing to do: a person's change wins.",
     };
     Note {
         kind: NoteKind::Superseded,
@@ -150,6 +198,8 @@ pub fn superseded(id: &ReleaseId, version: &str, action: Action, found: &str) ->
         lines: vec![format!("The evidence asked for a {wanted}, but {found}. Nothing was changed.")],
         next: next.to_owned(),
         topic: found.to_owned(),
+        subject: None,
+        links: Vec::new(),
     }
 }
 
@@ -166,6 +216,8 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
         lines: vec![what.to_owned()],
         next: format!("Halt it in the store's console now. Every run tries again. To let it: {fix}."),
         topic: String::new(),
+        subject: None,
+        links: Vec::new(),
     }
 }
 
@@ -182,6 +234,8 @@ pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String
                tries again."
             .to_owned(),
         topic: trouble.reason.to_string(),
+        subject: None,
+        links: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod looking;
 pub mod message;
 pub mod outbox;
+pub mod persons_word;
 pub mod policy;
 pub mod rate;
 pub mod release;

@@ -10,7 +10,7 @@ use super::decision::Record;
 use super::ids::{AppId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind};
-use super::release::{Action, Intent, ReleaseId, ReleaseState};
+use super::release::{Change, Intent, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 use super::watch::Watch;
 
@@ -28,6 +28,50 @@ pub enum Delivery {
     Sent,
     /// Was never sent, because what it tells of did not come about.
     Withdrawn,
+    /// Could not be sent and can't be until a person changes something; the runs say so.
+    Dead,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sink {
+    /// The channel of the app.
+    #[default]
+    Slack,
+    /// An issue in the repository of the app.
+    GithubIssue,
+    /// The status of a deployment in the repository of the app.
+    GithubDeployment,
+    /// The start of a workflow in the repository of the app.
+    GithubDispatch,
+    /// Google Play's offer of an update to devices that have the version already.
+    AppRecovery,
+}
+
+impl Sink {
+    /// Every sink.
+    pub const ALL: [Self; 5] =
+        [Self::Slack, Self::GithubIssue, Self::GithubDeployment, Self::GithubDispatch, Self::AppRecovery];
+
+    /// The word of keys and texts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::GithubIssue => "github-issue",
+            Self::GithubDeployment => "github-deployment",
+            Self::GithubDispatch => "github-dispatch",
+            Self::AppRecovery => "app-recovery",
+        }
+    }
+
+    /// Whether it takes notes of this kind. Only the channel takes them all; the others are for a release that was
+    /// halted.
+    #[must_use]
+    pub fn takes(self, kind: NoteKind) -> bool {
+        self == Self::Slack || kind == NoteKind::Halt
+    }
 }
 
 /// Where a message is.
@@ -44,6 +88,9 @@ pub struct Posted {
 pub struct Message {
     /// The same for every run that wants to say this.
     pub key: String,
+    /// Where it goes.
+    #[serde(default)]
+    pub sink: Sink,
     /// Which release it is about.
     pub release: ReleaseId,
     /// What it says.
@@ -64,7 +111,7 @@ pub struct Message {
 
 /// The messages that a decision adds to, or changes in, what is already written down about the release.
 #[must_use]
-pub fn messages(record: &Record, state: &ReleaseState, known: &[Message]) -> Vec<Message> {
+pub fn messages(record: &Record, state: &ReleaseState, known: &[Message], sinks: &[Sink]) -> Vec<Message> {
     let mut notes = Vec::new();
     let warns = record.judgement.rules.iter().any(|outcome| outcome.effective == Verdict::Warn);
     // A halt says all that a warning in the same breath would say.
@@ -72,17 +119,19 @@ pub fn messages(record: &Record, state: &ReleaseState, known: &[Message]) -> Vec
         notes.push((message::warning(record), Delivery::Pending));
     }
     // Who was warned needs no softer word afterwards.
-    let warned = known.iter().any(|message| message.key == message_key(NoteKind::Warning, state));
+    let warned =
+        known.iter().any(|message| message.key == message_key(NoteKind::Warning, Sink::Slack, state));
     if let Some(alert) = message::budget_alert(record).filter(|_| !warns && !warned) {
         notes.push((alert, Delivery::Pending));
     }
     if let Some(action) = record.judgement.action {
         notes.push((message::acted(record, action), Delivery::Waiting));
     }
-    notes
-        .into_iter()
-        .filter_map(|(note, delivery)| merged(note, delivery, record.decided_at, state, known))
-        .collect()
+    let to_each = |(note, delivery): (Note, Delivery)| {
+        let takers = sinks.iter().filter(move |sink| sink.takes(note.kind)).copied();
+        takers.filter_map(move |sink| merged(note.clone(), sink, delivery, record.decided_at, state, known))
+    };
+    notes.into_iter().flat_map(to_each).collect()
 }
 
 /// The message that tells that an intent was overtaken.
@@ -94,9 +143,9 @@ pub fn superseded(
     known: &[Message],
     now: Timestamp,
 ) -> Message {
-    let note = message::superseded(&state.id, state.version.as_str(), intent.action, found);
+    let note = message::superseded(&state.id, state.version.as_str(), &intent.action, found);
     let key = keys::key("superseded", &[&intent.key, intent.decision.as_str()]);
-    new(key, note, Delivery::Pending, now, state, known)
+    new(key, note, Sink::Slack, Delivery::Pending, now, state, known)
 }
 
 /// The message that tells that a halt could not be made; none where it was told already.
@@ -108,7 +157,7 @@ pub fn halt_failed(
     now: Timestamp,
 ) -> Option<Message> {
     let note = message::halt_failed(&state.id, state.version.as_str(), error.what, error.fix);
-    merged(note, Delivery::Pending, now, state, known)
+    merged(note, Sink::Slack, Delivery::Pending, now, state, known)
 }
 
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.
@@ -124,6 +173,7 @@ pub fn alarm(
     let episode = watch.episodes.to_string();
     Some(Message {
         key: keys::key("alarm", &["alarm", app.as_str(), platform.as_str(), &episode]),
+        sink: Sink::Slack,
         release: ReleaseId { app: app.clone(), platform, key: String::new() },
         note,
         parent: None,
@@ -146,7 +196,7 @@ pub struct PortProblem<'a> {
 
 /// The key of the message of a kind about one generation of a release.
 #[must_use]
-pub fn message_key(kind: NoteKind, state: &ReleaseState) -> String {
+pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
     let kind = match kind {
         NoteKind::Warning => "warn",
         NoteKind::Halt => "halt",
@@ -155,14 +205,38 @@ pub fn message_key(kind: NoteKind, state: &ReleaseState) -> String {
         NoteKind::Superseded => "superseded",
         NoteKind::HaltFailed => "haltfailed",
         NoteKind::Alarm => "alarm",
+        NoteKind::HaltedElsewhere => "haltedelsewhere",
+        NoteKind::PauseBudget => "pausebudget",
     };
-    release_key(kind, state)
+    match sink {
+        Sink::Slack => release_key(kind, state),
+        other => release_key(&format!("{kind}@{}", other.as_str()), state),
+    }
 }
 
 /// The key of an effect on one generation of a release.
 #[must_use]
-pub fn intent_key(action: Action, state: &ReleaseState) -> String {
-    release_key(action.as_str(), state)
+pub fn intent_key(change: &Change, state: &ReleaseState) -> String {
+    release_key(change.as_str(), state)
+}
+
+/// What people are told once an effect shows; none where they are told in another way.
+#[must_use]
+pub fn told_by(change: &Change) -> Option<NoteKind> {
+    match change {
+        Change::Halt | Change::Withdraw { .. } => Some(NoteKind::Halt),
+        Change::FastTrack => Some(NoteKind::FastTrack),
+        Change::Raise { .. } | Change::Start { .. } | Change::Resume { .. } => None,
+    }
+}
+
+/// The messages that wait for an effect.
+#[must_use]
+pub fn waiting_for(change: &Change, state: &ReleaseState, known: &[Message]) -> Vec<Message> {
+    let Some(kind) = told_by(change) else { return Vec::new() };
+    let keys = Sink::ALL.map(|sink| message_key(kind, sink, state));
+    let waits = |message: &&Message| message.delivery == Delivery::Waiting && keys.contains(&message.key);
+    known.iter().filter(waits).cloned().collect()
 }
 
 fn release_key(kind: &str, state: &ReleaseState) -> String {
@@ -174,12 +248,13 @@ fn release_key(kind: &str, state: &ReleaseState) -> String {
 /// The note as a new message, as an edit of a known one, or nothing where it is already said.
 fn merged(
     note: Note,
+    sink: Sink,
     delivery: Delivery,
     now: Timestamp,
     state: &ReleaseState,
     known: &[Message],
 ) -> Option<Message> {
-    let key = message_key(note.kind, state);
+    let key = message_key(note.kind, sink, state);
     match known.iter().find(|message| message.key == key) {
         Some(known) if known.note.kind == NoteKind::Warning && known.note.topic != note.topic => {
             // A message whose arrival is unclear is looked up with its old text first, and edited by the next run.
@@ -194,20 +269,22 @@ fn merged(
             Some(Message { note, delivery, written_at: now, ..known.clone() })
         }
         Some(_) => None,
-        None => Some(new(key, note, delivery, now, state, known)),
+        None => Some(new(key, note, sink, delivery, now, state, known)),
     }
 }
 
 fn new(
     key: String,
     note: Note,
+    sink: Sink,
     delivery: Delivery,
     now: Timestamp,
     state: &ReleaseState,
     known: &[Message],
 ) -> Message {
     Message {
-        parent: thread(note.kind, known),
+        parent: if sink == Sink::Slack { thread(note.kind, known) } else { None },
+        sink,
         release: state.id.clone(),
         delivery,
         first_attempt_at: None,
@@ -226,7 +303,8 @@ fn thread(kind: NoteKind, known: &[Message]) -> Option<String> {
         return None;
     }
     let is_no_warning = |message: &&Message| message.note.kind != NoteKind::Warning;
-    let is_said = |message: &&Message| !matches!(message.delivery, Delivery::Waiting | Delivery::Withdrawn);
+    let unsaid = [Delivery::Waiting, Delivery::Withdrawn, Delivery::Dead];
+    let is_said = |message: &&Message| message.sink == Sink::Slack && !unsaid.contains(&message.delivery);
     let roots = known.iter().filter(|message| message.parent.is_none()).filter(is_said);
     roots
         .min_by_key(|message| (is_no_warning(message), message.written_at))

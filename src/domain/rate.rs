@@ -86,6 +86,9 @@ impl From<Rate> for f64 {
     }
 }
 
+/// Fractions that differ by less are the same: a store gives 0.15 back as 0.15000000596.
+const FRACTION_TOLERANCE: f64 = 1e-6;
+
 /// The share of users that a release is offered to: 0 < f <= 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
@@ -110,6 +113,12 @@ impl UserFraction {
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
+    }
+
+    /// Whether it is the same fraction for a store, which may keep it in single precision.
+    #[must_use]
+    pub fn is_about(self, other: Self) -> bool {
+        (self.0 - other.0).abs() < FRACTION_TOLERANCE
     }
 }
 

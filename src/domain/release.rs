@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::UtcDay;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::looking::Looked;
+use super::persons_word::PersonsWord;
 use super::rate::UserFraction;
 
 /// Where a rollout stands, in the domain's words. Adapters translate: Play `inProgress` and App Store `ACTIVE` are
@@ -51,6 +52,9 @@ pub struct Release {
     pub user_fraction: Option<UserFraction>,
     /// When the store says that the rollout started; Play tells no date.
     pub started_at: Option<Timestamp>,
+    /// The days that it has been paused altogether, where the store counts them (App Store: 30 at most).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_days: Option<u32>,
 }
 
 /// Which release of which app a record is about.
@@ -64,7 +68,7 @@ pub struct ReleaseId {
     pub key: String,
 }
 
-/// What the program wants from a store. There is no way to say "resume": only a person does that.
+/// What evidence may lead to. There is no way to say "resume": only a person does that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -94,6 +98,70 @@ impl Action {
     }
 }
 
+/// What a store can be asked for. What only a person may want carries the person's word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Stop offering a release that is rolling out.
+    Halt,
+    /// Offer a release that is rolling out to everybody.
+    FastTrack,
+    /// Offer a release that is rolling out to a larger share of users.
+    Raise {
+        /// The share.
+        to: UserFraction,
+    },
+    /// Offer a pending release, in the place of one that is rolling out (a hotfix takes over its share).
+    Start {
+        /// The share.
+        at: UserFraction,
+    },
+    /// Stop offering a release, even one that everybody is offered already.
+    Withdraw {
+        /// Who asked for it.
+        word: PersonsWord,
+    },
+    /// Offer a halted release again.
+    Resume {
+        /// The share; none for the one at which it was halted.
+        at: Option<UserFraction>,
+        /// Who asked for it.
+        word: PersonsWord,
+    },
+}
+
+impl From<Action> for Change {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Halt => Self::Halt,
+            Action::FastTrack => Self::FastTrack,
+        }
+    }
+}
+
+impl Change {
+    /// The word of the machine output and of keys.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Halt | Self::Withdraw { .. } => "halt",
+            Self::FastTrack => "fast-track",
+            Self::Raise { .. } => "raise",
+            Self::Start { .. } => "start",
+            Self::Resume { .. } => "resume",
+        }
+    }
+
+    /// Whether it stops a release, which may be done on evidence of an earlier run.
+    #[must_use]
+    pub fn stops(&self) -> bool {
+        match self {
+            Self::Halt | Self::Withdraw { .. } => true,
+            Self::FastTrack | Self::Raise { .. } | Self::Start { .. } | Self::Resume { .. } => false,
+        }
+    }
+}
+
 /// How far an intent has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "status", content = "reason")]
@@ -107,12 +175,12 @@ pub enum IntentStatus {
 }
 
 /// An effect that was decided and written down before it was tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     /// The same for every run that wants this effect.
     pub key: String,
     /// What is wanted.
-    pub action: Action,
+    pub action: Change,
     /// How far it has come.
     pub status: IntentStatus,
     /// The decision that wants it.
@@ -185,13 +253,13 @@ impl ReleaseState {
     /// Whether a halt was decided and is not there yet. Nothing else is judged meanwhile.
     #[must_use]
     pub fn waits_for_a_halt(&self) -> bool {
-        self.open_intent().is_some_and(|intent| intent.action == Action::Halt)
+        self.open_intent().is_some_and(|intent| intent.action.stops())
     }
 
     /// Takes back a fast-track that was decided and is not there yet: what raises exposure is never done on evidence
     /// of an earlier run. The check may be made again.
     pub fn withdraw_fast_track(&mut self) {
-        if self.open_intent().is_some_and(|intent| intent.action == Action::FastTrack) {
+        if self.open_intent().is_some_and(|intent| intent.action == Change::FastTrack) {
             self.intent = None;
             self.fast_track_checked_at = None;
         }

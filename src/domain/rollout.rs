@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 
-use super::release::{Action, Intent, Release, ReleaseState, RolloutStatus};
+use super::rate::UserFraction;
+use super::release::{Change, Intent, Release, ReleaseState, RolloutStatus};
 
 /// What to do with an intent, given what the store shows now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,22 +23,57 @@ pub enum NextStep {
 ///
 /// `live` is the release as the store shows it now, `None` where the store no longer lists it.
 #[must_use]
-pub fn next_step(action: Action, live: Option<&Release>) -> NextStep {
+pub fn next_step(change: &Change, live: Option<&Release>) -> NextStep {
     let Some(live) = live else {
         return NextStep::Supersede("the store no longer lists the release".to_owned());
     };
-    match (action, live.status) {
-        (_, status) if status == action.target() => NextStep::Confirm,
-        (Action::Halt | Action::FastTrack, RolloutStatus::RollingOut) => NextStep::Mutate,
-        (Action::Halt, RolloutStatus::Completed) => {
-            NextStep::Supersede("somebody released it to everybody before the halt".to_owned())
+    if is_there(change, live) {
+        return NextStep::Confirm;
+    }
+    match obstacle(change, live) {
+        Some(found) => NextStep::Supersede(found),
+        None => NextStep::Mutate,
+    }
+}
+
+/// Whether the store shows what is wanted.
+fn is_there(change: &Change, live: &Release) -> bool {
+    let is_offered_to = |share: &UserFraction| live.user_fraction.is_some_and(|now| now.is_about(*share));
+    match change {
+        Change::Halt | Change::Withdraw { .. } => live.status == RolloutStatus::Halted,
+        Change::FastTrack => live.status == RolloutStatus::Completed,
+        Change::Raise { to: share } | Change::Start { at: share } => {
+            live.status == RolloutStatus::RollingOut && is_offered_to(share)
         }
-        (Action::FastTrack, RolloutStatus::Halted) => {
-            NextStep::Supersede("somebody halted it before the fast-track".to_owned())
+        Change::Resume { .. } => {
+            matches!(live.status, RolloutStatus::RollingOut | RolloutStatus::Completed)
         }
-        (_, RolloutStatus::Pending | RolloutStatus::Halted | RolloutStatus::Completed) => {
-            NextStep::Supersede("it is not rolling out".to_owned())
-        }
+    }
+}
+
+/// What stands against a change that is not there yet.
+fn obstacle(change: &Change, live: &Release) -> Option<String> {
+    let wanted = change.as_str();
+    let somebody = |did: &str| Some(format!("somebody {did} before the {wanted}"));
+    match (change, live.status) {
+        (Change::Raise { to }, RolloutStatus::RollingOut) => raised_already(live.user_fraction, *to),
+        (Change::Halt | Change::FastTrack | Change::Withdraw { .. }, RolloutStatus::RollingOut)
+        | (Change::Withdraw { .. }, RolloutStatus::Completed)
+        | (Change::Start { .. }, RolloutStatus::Pending)
+        | (Change::Resume { .. }, RolloutStatus::Halted) => None,
+        (_, RolloutStatus::Completed) => somebody("released it to everybody"),
+        (_, RolloutStatus::Halted) => somebody("halted it"),
+        (_, RolloutStatus::RollingOut) => Some("it is rolling out already".to_owned()),
+        (_, RolloutStatus::Pending) => Some("it is not rolling out".to_owned()),
+    }
+}
+
+/// A raise never lowers, and never goes on from a share that is not known.
+fn raised_already(now: Option<UserFraction>, to: UserFraction) -> Option<String> {
+    match now {
+        Some(now) if now.get() < to.get() => None,
+        Some(now) => Some(format!("somebody has raised it to {now} of users already")),
+        None => Some("the store does not tell to how many users it is offered".to_owned()),
     }
 }
 
@@ -60,9 +96,8 @@ pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseS
 }
 
 fn confirmed_halt(state: &ReleaseState) -> bool {
-    let halted = |intent: &Intent| {
-        intent.action == Action::Halt && intent.status == super::release::IntentStatus::Confirmed
-    };
+    let halted =
+        |intent: &Intent| intent.action.stops() && intent.status == super::release::IntentStatus::Confirmed;
     state.intent.as_ref().is_some_and(halted)
 }
 
@@ -70,7 +105,8 @@ fn confirmed_halt(state: &ReleaseState) -> bool {
 mod tests {
     use super::*;
     use crate::domain::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
-    use crate::domain::release::{IntentStatus, ReleaseId};
+    use crate::domain::persons_word::PersonsWord;
+    use crate::domain::release::{Action, IntentStatus, ReleaseId};
 
     fn release(status: RolloutStatus) -> Release {
         Release {
@@ -80,6 +116,7 @@ mod tests {
             status,
             user_fraction: None,
             started_at: None,
+            paused_days: None,
         }
     }
 
@@ -92,18 +129,49 @@ mod tests {
     #[test]
     fn an_effect_that_is_there_is_confirmed_not_repeated() {
         for action in [Action::Halt, Action::FastTrack] {
-            assert_eq!(next_step(action, Some(&release(action.target()))), NextStep::Confirm);
-            assert_eq!(next_step(action, Some(&release(RolloutStatus::RollingOut))), NextStep::Mutate);
+            let change = Change::from(action);
+            assert_eq!(next_step(&change, Some(&release(action.target()))), NextStep::Confirm);
+            assert_eq!(next_step(&change, Some(&release(RolloutStatus::RollingOut))), NextStep::Mutate);
         }
     }
 
     #[test]
     fn a_persons_change_wins() {
         let completed = release(RolloutStatus::Completed);
-        assert!(matches!(next_step(Action::Halt, Some(&completed)), NextStep::Supersede(_)));
+        assert!(matches!(next_step(&Change::Halt, Some(&completed)), NextStep::Supersede(_)));
         let halted = release(RolloutStatus::Halted);
-        assert!(matches!(next_step(Action::FastTrack, Some(&halted)), NextStep::Supersede(_)));
-        assert!(matches!(next_step(Action::Halt, None), NextStep::Supersede(_)));
+        assert!(matches!(next_step(&Change::FastTrack, Some(&halted)), NextStep::Supersede(_)));
+        assert!(matches!(next_step(&Change::Halt, None), NextStep::Supersede(_)));
+    }
+
+    #[test]
+    fn a_raise_never_lowers_and_knows_a_share_that_lost_precision() {
+        let to = |share: f64| Change::Raise { to: UserFraction::new(share).unwrap() };
+        let live = |share: f64| Release {
+            user_fraction: Some(UserFraction::new(share).unwrap()),
+            ..release(RolloutStatus::RollingOut)
+        };
+        assert_eq!(next_step(&to(0.75), Some(&live(0.15))), NextStep::Mutate);
+        assert_eq!(next_step(&to(0.15), Some(&live(0.150_000_005_96))), NextStep::Confirm);
+        assert!(matches!(next_step(&to(0.15), Some(&live(0.2))), NextStep::Supersede(_)));
+        assert!(matches!(
+            next_step(&to(0.75), Some(&release(RolloutStatus::RollingOut))),
+            NextStep::Supersede(_)
+        ));
+        assert!(matches!(
+            next_step(&to(0.75), Some(&release(RolloutStatus::Halted))),
+            NextStep::Supersede(_)
+        ));
+    }
+
+    #[test]
+    fn only_a_person_takes_back_what_everybody_has_or_what_was_halted() {
+        let word = PersonsWord::given("ada", "it crashes at start", Timestamp::UNIX_EPOCH).unwrap();
+        let withdraw = Change::Withdraw { word: word.clone() };
+        assert_eq!(next_step(&withdraw, Some(&release(RolloutStatus::Completed))), NextStep::Mutate);
+        let resume = Change::Resume { at: None, word };
+        assert_eq!(next_step(&resume, Some(&release(RolloutStatus::Halted))), NextStep::Mutate);
+        assert!(matches!(next_step(&resume, Some(&release(RolloutStatus::Pending))), NextStep::Supersede(_)));
     }
 
     #[test]
@@ -121,7 +189,7 @@ mod tests {
         let mut state = state(RolloutStatus::RollingOut);
         state.intent = Some(Intent {
             key: "halt-1".into(),
-            action: Action::Halt,
+            action: Change::Halt,
             status: IntentStatus::Confirmed,
             decision: DecisionId::new("d-0123456789abcdef").unwrap(),
             planned_at: Timestamp::UNIX_EPOCH,

@@ -4,12 +4,15 @@
 
 pub mod release_monitor;
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use crate::domain::judge::Decision;
 use crate::domain::looking::ReadSessions;
+use crate::domain::outbox::Sink;
 use crate::domain::policy::Policy;
 use crate::domain::rate::UserFraction;
 use crate::domain::verdict::Reason;
@@ -57,8 +60,23 @@ pub struct AppWorld {
     pub metrics: Box<dyn MetricSource>,
     /// Where it is offered.
     pub target: Box<dyn RolloutTarget>,
-    /// Where people are told; none only where nothing may be said.
-    pub notifier: Option<Box<dyn Notifier>>,
+    /// Where people and other programs are told; none only where nothing may be said.
+    pub notifiers: BTreeMap<Sink, Box<dyn Notifier>>,
+}
+
+impl AppWorld {
+    /// Where messages can go.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<Sink> {
+        let channel = [Sink::Slack].into_iter();
+        channel.chain(self.notifiers.keys().copied().filter(|sink| *sink != Sink::Slack)).collect()
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> Option<&dyn Notifier> {
+        self.notifiers.get(&Sink::Slack).map(Box::as_ref)
+    }
 }
 
 /// What a run did for one release of an app.

@@ -77,7 +77,7 @@ fn headline(line: &str) -> String {
 
 #[tokio::test]
 async fn leaving_sessions_unread_changes_no_decision_of_a_week() {
-    let tally = in_step(7).await;
+    let tally = Box::pin(in_step(7)).await;
     assert!(tally.spared > 0, "nothing was spared of {} quiet looks", tally.quiet);
     println!("{} of {} quiet looks left the sessions unread", tally.spared, tally.quiet);
 }

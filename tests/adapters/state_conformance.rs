@@ -13,9 +13,9 @@ use tidegate::domain::decision::{Judged, Record};
 use tidegate::domain::facts::{Facts, Seen};
 use tidegate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use tidegate::domain::message;
-use tidegate::domain::outbox::{Delivery, Message};
+use tidegate::domain::outbox::{Delivery, Message, Sink};
 use tidegate::domain::policy::Policy;
-use tidegate::domain::release::{Action, Release, ReleaseId, ReleaseState, RolloutStatus};
+use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, RolloutStatus};
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::domain::verdict::Reason;
 use tidegate::domain::watch::{RunNews, Watch};
@@ -110,6 +110,7 @@ fn state(key: &str) -> ReleaseState {
         status: RolloutStatus::RollingOut,
         user_fraction: None,
         started_at: None,
+        paused_days: None,
     };
     ReleaseState::first_seen(id, &release, at(NOW), at(NOW))
 }
@@ -130,6 +131,7 @@ fn decision(decided_at: &str) -> Record {
         status: RolloutStatus::RollingOut,
         user_fraction: None,
         started_at: None,
+        paused_days: None,
     };
     let partials: Partials = [partial(NOW, 7)].into_iter().collect();
     let seen = Seen { absent: Vec::new(), through: at(decided_at), revised: false };
@@ -154,8 +156,9 @@ fn policy() -> Policy {
 fn message(key: &str) -> Message {
     Message {
         key: key.to_owned(),
+        sink: Sink::Slack,
         release: state("200").id,
-        note: message::superseded(&state("200").id, "2.0", Action::Halt, "completed"),
+        note: message::superseded(&state("200").id, "2.0", &Change::Halt, "completed"),
         parent: None,
         delivery: Delivery::Pending,
         first_attempt_at: None,

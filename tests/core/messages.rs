@@ -54,7 +54,8 @@ fn a_budget_alert_says_that_nothing_has_to_be_done() {
 #[test]
 fn an_overtaken_halt_says_who_won() {
     let id = record(facts(1, 0, day_two()), day_two()).release;
-    let note = superseded(&id, "26.3.0", Action::Halt, "somebody released it to everybody before the halt");
+    let note =
+        superseded(&id, "26.3.0", &Action::Halt.into(), "somebody released it to everybody before the halt");
     insta::assert_snapshot!(note.text(), @r"
     ✋ LEFT ALONE Android 26.3.0 (android): the halt was not made
     The evidence asked for a halt, but somebody released it to everybody before the halt. Nothing was changed.

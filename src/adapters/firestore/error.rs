@@ -14,7 +14,7 @@ pub fn failed(names: &Names, verb: &str, status: &Status, effect: Effect) -> Sta
         status.code(),
         status.message()
     );
-    StateError::Failed(PortError { what, fix: fix(names, status), effect, retry_after: None })
+    StateError::Failed(PortError { effect, ..PortError::new(what, fix(names, status)) })
 }
 
 /// A document that this program can't read. Nothing is written where one is met.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// A failed call.
@@ -20,6 +21,8 @@ pub struct HttpError {
     pub retry_after: Option<Duration>,
     /// Whether an earlier try of the same call may have taken effect, whatever this one says.
     pub earlier_is_unclear: bool,
+    /// What time the service says it is, where it answered and said so.
+    pub server_time: Option<Timestamp>,
 }
 
 /// What happened to a call.

@@ -170,10 +170,7 @@ impl Service {
         let request = self.client.head(format!("{}/", self.base));
         let answer =
             request.send().await.map_err(|error| self.error(&call, Kind::of_transport(&error), None))?;
-        let date = header(answer.headers(), DATE.as_str()).and_then(|date| rfc2822::parse(date).ok());
-        // An answer out of a cache bears the date of its making.
-        let age = header(answer.headers(), AGE.as_str()).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
-        Ok(date.and_then(|date| date.timestamp().checked_add(SignedDuration::from_secs(age)).ok()))
+        Ok(server_time(answer.headers()))
     }
 
     async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
@@ -189,12 +186,13 @@ impl Service {
         let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
         let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
         match (status, parse(&text)) {
-            (200..=299, Ok(body)) => Ok((body, headers)),
+            (200..=299, Ok(body)) => return Ok((body, headers)),
             (200..=299, Err(problem)) => {
                 Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
             }
             (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
         }
+        .map_err(|error| HttpError { server_time: server_time(&headers), ..error })
     }
 
     fn empty(&self, call: &Call) -> HttpError {
@@ -213,6 +211,7 @@ impl Service {
             kind,
             retry_after,
             earlier_is_unclear: false,
+            server_time: None,
         }
     }
 }
@@ -246,6 +245,14 @@ fn bearer(token: &SecretString) -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
     value.set_sensitive(true);
     value
+}
+
+/// What time the service says it is.
+fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = header(headers, DATE.as_str()).and_then(|date| rfc2822::parse(date).ok())?;
+    // An answer out of a cache bears the date of its making.
+    let age = header(headers, AGE.as_str()).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    date.timestamp().checked_add(SignedDuration::from_secs(age)).ok()
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

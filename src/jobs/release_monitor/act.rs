@@ -5,9 +5,8 @@
 
 use super::super::{Acted, AppReport, AppWorld};
 use super::{ReleaseMonitor, conclude};
-use crate::domain::message::NoteKind;
-use crate::domain::outbox::{self, Delivery, Message, PortProblem, message_key};
-use crate::domain::release::{Action, Intent, IntentStatus, Release, ReleaseState};
+use crate::domain::outbox::{self, Delivery, Message, PortProblem};
+use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState};
 use crate::domain::rollout::{NextStep, next_step};
 use crate::ports::{Effect, Lease, PortError, StateError, Write};
 
@@ -34,7 +33,7 @@ pub async fn carry_out(
     report: &mut AppReport,
 ) -> Result<(), StateError> {
     let Some(intent) = state.open_intent().cloned() else { return Ok(()) };
-    match reach(world, lease, &state.id.key, intent.action).await {
+    match reach(world, lease, &state.id.key, &intent.action).await {
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             conclude(report, Acted::Yes, None);
@@ -73,7 +72,11 @@ pub async fn resume(
 ) -> Result<Resumed, StateError> {
     if !state.waits_for_a_halt() {
         let live = look(world, &state.id.key).await;
-        if live.map_or(true, |live| next_step(Action::FastTrack, live.as_ref()) == NextStep::Mutate) {
+        let wanted = state.open_intent().map(|intent| intent.action.clone());
+        let is_still_to_do = |live: Option<&Release>| {
+            wanted.as_ref().is_some_and(|change| next_step(change, live) == NextStep::Mutate)
+        };
+        if live.map_or(true, |live| is_still_to_do(live.as_ref())) {
             return Ok(Resumed::Left);
         }
     }
@@ -82,27 +85,27 @@ pub async fn resume(
 }
 
 /// Brings the store to the target of an action, if a person has not brought it elsewhere.
-pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, action: Action) -> Outcome {
+pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, change: &Change) -> Outcome {
     let mut last = None;
     for _ in 0..MOST_TRIES {
         let live = match look(world, key).await {
             Ok(live) => live,
             Err(error) => return Outcome::Failed(error),
         };
-        match (next_step(action, live.as_ref()), live) {
+        match (next_step(change, live.as_ref()), live) {
             (NextStep::Supersede(found), _) => return Outcome::Superseded(found),
             (NextStep::Confirm, Some(live)) => return Outcome::Confirmed(live),
             (NextStep::Mutate, Some(live)) => match last.filter(is_refusal) {
                 Some(error) => return Outcome::Failed(error),
-                None => last = world.target.apply(lease, &live, action).await.err(),
+                None => last = world.target.apply(lease, &live, change).await.err(),
             },
-            (NextStep::Confirm | NextStep::Mutate, None) => return Outcome::Failed(not_shown(key, action)),
+            (NextStep::Confirm | NextStep::Mutate, None) => return Outcome::Failed(not_shown(key, change)),
         }
     }
     // The last try has not been looked at yet.
-    match look(world, key).await.map(|live| live.filter(|live| live.status == action.target())) {
-        Ok(Some(live)) => Outcome::Confirmed(live),
-        Ok(None) => Outcome::Failed(last.unwrap_or_else(|| not_shown(key, action))),
+    match look(world, key).await {
+        Ok(Some(live)) if next_step(change, Some(&live)) == NextStep::Confirm => Outcome::Confirmed(live),
+        Ok(_) => Outcome::Failed(last.unwrap_or_else(|| not_shown(key, change))),
         Err(error) => Outcome::Failed(error),
     }
 }
@@ -112,9 +115,9 @@ fn is_refusal(error: &PortError) -> bool {
     error.effect == Effect::None
 }
 
-fn not_shown(key: &str, action: Action) -> PortError {
+fn not_shown(key: &str, change: &Change) -> PortError {
     PortError::new(
-        format!("the store took the {} of release {key} and does not show it", action.as_str()),
+        format!("the store took the {} of release {key} and does not show it", change.as_str()),
         "look at the release in the store's console; the next run tries again",
     )
 }
@@ -125,7 +128,8 @@ async fn look(world: &AppWorld, key: &str) -> Result<Option<Release>, PortError>
 
 /// The store shows it: the intent is done and people may be told.
 fn confirmed(mut state: ReleaseState, intent: Intent, live: &Release, messages: &[Message]) -> Vec<Write> {
-    let ready = waiting(&state, intent.action, messages)
+    let ready = outbox::waiting_for(&intent.action, &state, messages)
+        .into_iter()
         .map(|message| Message { delivery: Delivery::Pending, ..message });
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
@@ -142,10 +146,10 @@ fn overtaken(
     messages: &[Message],
 ) -> Vec<Write> {
     let told = outbox::superseded(&state, &intent, found, messages, job.clock.now());
-    let unsaid = waiting(&state, intent.action, messages);
+    let unsaid = outbox::waiting_for(&intent.action, &state, messages);
     state.intent = Some(Intent { status: IntentStatus::Superseded(found.to_owned()), ..intent });
-    let unsaid = unsaid.map(|message| Message { delivery: Delivery::Withdrawn, ..message });
-    with_messages(state, unsaid.into_iter().chain([told]))
+    let unsaid = unsaid.into_iter().map(|message| Message { delivery: Delivery::Withdrawn, ..message });
+    with_messages(state, unsaid.chain([told]))
 }
 
 /// A halt that could not be made is told once: a person can do it in the store's console.
@@ -156,7 +160,7 @@ fn failed(
     error: &PortError,
     messages: &[Message],
 ) -> Vec<Write> {
-    if intent.action != Action::Halt {
+    if !intent.action.stops() {
         return Vec::new();
     }
     let problem = PortProblem { what: &error.what, fix: &error.fix };
@@ -167,14 +171,4 @@ fn failed(
 fn with_messages(state: ReleaseState, messages: impl IntoIterator<Item = Message>) -> Vec<Write> {
     let messages = messages.into_iter().map(|message| Write::Message(Box::new(message)));
     std::iter::once(Write::Release(Box::new(state))).chain(messages).collect()
-}
-
-/// The message that waits for the effect.
-fn waiting(state: &ReleaseState, action: Action, messages: &[Message]) -> Option<Message> {
-    let kind = match action {
-        Action::Halt => NoteKind::Halt,
-        Action::FastTrack => NoteKind::FastTrack,
-    };
-    let key = message_key(kind, state);
-    messages.iter().find(|message| message.key == key && message.delivery == Delivery::Waiting).cloned()
 }

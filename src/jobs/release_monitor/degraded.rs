@@ -14,9 +14,9 @@ use super::{LEASE, ReleaseMonitor, conclude, rolling_out, unjudged_report};
 use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
-use crate::domain::outbox;
-use crate::domain::release::{Action, Release, ReleaseId, ReleaseState};
-use crate::ports::{Lease, PortError};
+use crate::domain::outbox::{self, Sink};
+use crate::domain::release::{Action, Change, Release, ReleaseId, ReleaseState};
+use crate::ports::{Found, Lease, PortError};
 
 /// How far back messages of earlier runs are looked for: as long as a release is watched at most.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -77,7 +77,7 @@ async fn halt(
     let lease = Lease::for_halting_only(world.id.clone(), job.holder.clone(), until);
     let mut report = AppReport::of(world, record.clone());
     report.problems.push(problem.to_owned());
-    match act::reach(world, &lease, &release.key, Action::Halt).await {
+    match act::reach(world, &lease, &release.key, &Change::Halt).await {
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
@@ -93,11 +93,11 @@ async fn halt(
 
 /// Whether the channel holds a halt of this release. Where it can't be asked, a bad release is halted all the same.
 async fn was_halted(world: &AppWorld, record: &Record, release: &Release, now: Timestamp) -> bool {
-    let Some(notifier) = world.notifier.as_deref() else { return false };
+    let Some(notifier) = world.channel() else { return false };
     let since = now.checked_sub(LOOK_BACK).unwrap_or(now);
     let state = ReleaseState::first_seen(record.release.clone(), release, since, now);
-    for key in [key(&record.release), outbox::message_key(NoteKind::Halt, &state)] {
-        if matches!(notifier.find(&key, None, since, LOOK_BACK).await, Ok(Some(_))) {
+    for key in [key(&record.release), outbox::message_key(NoteKind::Halt, Sink::Slack, &state)] {
+        if matches!(notifier.find(&key, None, since, LOOK_BACK).await, Ok(Found::There(_))) {
             return true;
         }
     }
@@ -109,7 +109,7 @@ fn key(id: &ReleaseId) -> String {
 }
 
 async fn tell(world: &AppWorld, record: &Record) -> Result<(), PortError> {
-    let Some(notifier) = world.notifier.as_deref() else { return Ok(()) };
+    let Some(notifier) = world.channel() else { return Ok(()) };
     let mut note = message::acted(record, Action::Halt);
     note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
     notifier.post(&key(&record.release), &note, None).await.map(drop)

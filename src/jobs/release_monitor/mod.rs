@@ -174,7 +174,7 @@ impl ReleaseMonitor<'_> {
         let is_kept = judged.is_kept();
         let Judged { record, state, provisional: _, writes } = judged;
         let about = about(&state, known);
-        let messages = outbox::messages(&record, &state, &about);
+        let messages = outbox::messages(&record, &state, &about, &world.sinks());
         let mut writes = writes;
         if is_kept {
             writes.push(Write::Release(Box::new(state.clone())));
@@ -265,8 +265,8 @@ async fn judge(
     }
     if let Some(action) = record.judgement.action {
         state.intent = Some(Intent {
-            key: outbox::intent_key(action, &state),
-            action,
+            key: outbox::intent_key(&action.into(), &state),
+            action: action.into(),
             status: IntentStatus::Planned,
             decision: record.id.clone(),
             planned_at: now,

@@ -6,7 +6,7 @@
 use super::super::AppWorld;
 use super::ReleaseMonitor;
 use crate::domain::outbox::{Delivery, Message, Posted};
-use crate::ports::{Effect, Lease, Notifier, PortError, StateError, Write};
+use crate::ports::{Effect, Found, Lease, Notifier, Outlook, PortError, StateError, Write};
 
 /// Sends everything that may be sent. What could not be sent comes back as text and stays in the outbox.
 pub async fn drain(
@@ -16,12 +16,12 @@ pub async fn drain(
 ) -> Result<Vec<String>, StateError> {
     let mut messages = job.state.memory().app(&world.id).await?.messages;
     let due = |message: &Message| matches!(message.delivery, Delivery::Pending | Delivery::Sending);
-    let Some(notifier) = world.notifier.as_deref() else { return Ok(Vec::new()) };
     let mut problems = Vec::new();
     for index in 0..messages.len() {
         let Some(message) = messages.get(index).filter(|message| due(message)).cloned() else { continue };
+        let Some(notifier) = world.notifiers.get(&message.sink) else { continue };
         let parent = posted_parent(&message, &messages);
-        match send(job, notifier, lease, message, parent.as_ref()).await? {
+        match send(job, notifier.as_ref(), lease, message, parent.as_ref()).await? {
             Ok(sent) => messages[index] = sent,
             Err(error) => problems.push(error.to_string()),
         }
@@ -49,8 +49,9 @@ async fn send(
         (None, Delivery::Sending) => match find(job, notifier, &message).await {
             // Whether it arrived is still not known, so it stays as being sent.
             Err(error) => return Ok(Err(error)),
-            Ok(Some(posted)) => Ok(posted),
-            Ok(None) => notifier.post(&message.key, &message.note, message.under.as_ref()).await,
+            Ok(Found::There(posted)) => Ok(posted),
+            Ok(Found::Nowhere) => notifier.post(&message.key, &message.note, message.under.as_ref()).await,
+            Ok(Found::CannotTell(why)) => Err(PortError::new(why, "look whether it is there").lasting()),
         },
         (None, _) => return post_marked(job, notifier, lease, message, parent).await,
     };
@@ -81,7 +82,7 @@ async fn find(
     job: &ReleaseMonitor<'_>,
     notifier: &dyn Notifier,
     message: &Message,
-) -> Result<Option<Posted>, PortError> {
+) -> Result<Found, PortError> {
     let since = message.first_attempt_at.unwrap_or(message.written_at);
     let age = job.clock.now().duration_since(since);
     notifier.find(&message.key, message.under.as_ref(), since, age).await
@@ -98,6 +99,9 @@ async fn settle(
         Ok(posted) => {
             let sent = Message { delivery: Delivery::Sent, posted: Some(posted), ..message };
             (Some(sent.clone()), Ok(sent))
+        }
+        Err(error) if error.outlook == Outlook::Lasting => {
+            (Some(Message { delivery: Delivery::Dead, ..message }), Err(error))
         }
         Err(error) if error.effect == Effect::None => {
             (Some(Message { delivery: Delivery::Pending, ..message }), Err(error))
