@@ -15,7 +15,7 @@ use crate::exit::{Ended, Exit};
 use crate::ports::Memory;
 use crate::report::human;
 use crate::report::ledger::line;
-use crate::world::{self, Loaded};
+use crate::world;
 
 /// Differences that are shown; the first ones say enough.
 const SHOWN_DIFFERENCES: usize = 5;
@@ -29,68 +29,18 @@ pub async fn explain(id: &str, common: &Common) -> Result<Exit, Ended> {
     let id = DecisionId::new(id).map_err(Ended::usage)?;
     let loaded = world::load(common.config.as_deref())?;
     let state = loaded.state(world::Acting::DryRun)?;
-    let memory = state.memory();
-    let Some(text) = memory.evidence(&id).await.map_err(Ended::failed)? else {
-        return Err(gone(&loaded, memory, &id).await?);
-    };
-    let record = match serde_json::from_str::<Record>(&text) {
-        Ok(record) => record,
-        Err(error) => return Err(unreadable(&loaded, memory, &id, &error).await?),
-    };
-    let ledger = ledger::read(memory, &record.release.app).await?;
-    let explained = Explained::new(&id, &text, record, ledger).map_err(Ended::failed)?;
+    let apps: Vec<AppId> = loaded.config.apps.iter().map(|app| app.id.clone()).collect();
+    let explained = Explained::of(&id, state.memory(), &apps).await?;
     match common.output {
         Output::Human | Output::Github => print::out(&explained.text()),
         Output::Json | Output::Ndjson => print::out(&print::pretty(&explained.json())),
     }
-    explained.verdict(&id)
-}
-
-/// The entry of a decision in any ledger of the configuration.
-async fn entry_of(
-    loaded: &Loaded,
-    memory: &dyn Memory,
-    id: &DecisionId,
-) -> Result<Option<(AppId, u64)>, Ended> {
-    for app in loaded.chosen(&[])? {
-        if let Some((entry, _)) = ledger::read(memory, &app.id).await?.told_of(id) {
-            return Ok(Some((app.id.clone(), entry)));
-        }
-    }
-    Ok(None)
-}
-
-/// Why there is no such decision: it never was, or it is gone.
-async fn gone(loaded: &Loaded, memory: &dyn Memory, id: &DecisionId) -> Result<Ended, Ended> {
-    Ok(match entry_of(loaded, memory, id).await? {
-        None => Ended::usage(format!(
-            "no decision {id} is recorded here\n  fix: `tidegate status` shows the newest of each app"
-        )),
-        Some((app, entry)) => Ended::failed(format!(
-            "decision {id} is gone: entry {entry} of the ledger of app {app} tells of it\n  fix: it was deleted after it \
-             was written; look for it in a backup"
-        )),
-    })
-}
-
-async fn unreadable(
-    loaded: &Loaded,
-    memory: &dyn Memory,
-    id: &DecisionId,
-    error: &serde_json::Error,
-) -> Result<Ended, Ended> {
-    let problem = match entry_of(loaded, memory, id).await? {
-        None => "it was changed after it was written, or a newer tidegate wrote it".to_owned(),
-        Some((app, entry)) => format!(
-            "compare it with entry {entry} of the ledger of app {app}: it was changed after it was written, or a newer \
-             tidegate wrote it"
-        ),
-    };
-    Ok(Ended::failed(format!("decision {id} can't be read: {error}\n  fix: {problem}")))
+    explained.verdict()
 }
 
 /// A decision, and everything that was found about it.
-struct Explained {
+pub struct Explained {
+    id: DecisionId,
     record: Record,
     differences: Vec<Difference>,
     vouched: Vouched,
@@ -98,13 +48,32 @@ struct Explained {
 }
 
 impl Explained {
-    fn new(id: &DecisionId, text: &str, record: Record, ledger: Ledger) -> Result<Self, serde_json::Error> {
+    /// Examines a stored decision. `apps` are those whose ledgers are searched where the record itself is of no help.
+    ///
+    /// # Errors
+    /// A usage error where there is no such decision; a failure where it is gone or unreadable, or the state is.
+    pub async fn of(id: &DecisionId, memory: &dyn Memory, apps: &[AppId]) -> Result<Self, Ended> {
+        let Some(text) = memory.evidence(id).await.map_err(Ended::failed)? else {
+            return Err(absent(id, entry_of(id, memory, apps).await?));
+        };
+        let record: Record = match serde_json::from_str(&text) {
+            Ok(record) => record,
+            Err(error) => return Err(unreadable(id, entry_of(id, memory, apps).await?, &error)),
+        };
+        let ledger = ledger::read(memory, &record.release.app).await?;
         Ok(Self {
-            differences: recomputed(text, &record)?,
-            vouched: Vouched::of(id, text, Some(record.decided_at), &ledger),
+            id: id.clone(),
+            differences: recomputed(&text, &record).map_err(Ended::failed)?,
+            vouched: Vouched::of(id, &text, record.decided_at, &ledger),
             record,
             ledger,
         })
+    }
+
+    /// Whether the decision follows from its evidence to the byte, and nothing of it or of the ledger was changed.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.differences.is_empty() && self.tampered().is_empty()
     }
 
     /// What shows that something was changed, in lines.
@@ -119,7 +88,9 @@ impl Explained {
                 human::minute(*since)
             )),
         };
-        of_record.into_iter().chain(ledger::tampered(&self.ledger.broken)).collect()
+        let of_another = (self.record.id != self.id)
+            .then(|| format!("  tampered: what is kept under this id is decision {}", self.record.id));
+        of_another.into_iter().chain(of_record).chain(ledger::tampered(&self.ledger.broken)).collect()
     }
 
     fn after(&self) -> Vec<&Sealed> {
@@ -129,7 +100,7 @@ impl Explained {
 
     fn text(&self) -> String {
         let mut lines = evidence(&self.record);
-        lines.extend(self.recomputed());
+        lines.extend(recomputation(&self.differences));
         let tampered = self.tampered();
         if tampered.is_empty() {
             lines.push(match self.vouched.entry() {
@@ -149,19 +120,6 @@ impl Explained {
             lines.extend(after.into_iter().map(line));
         }
         lines.join("\n") + "\n"
-    }
-
-    fn recomputed(&self) -> Vec<String> {
-        if self.differences.is_empty() {
-            return vec!["  recomputed: identical".to_owned()];
-        }
-        let shown = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), canonical::text);
-        let shown = self.differences.iter().take(SHOWN_DIFFERENCES).map(|found| {
-            format!("  recomputed: {} is {}, stored is {}", found.at, shown(&found.other), shown(&found.one))
-        });
-        let more = self.differences.len().saturating_sub(SHOWN_DIFFERENCES);
-        let more = (more > 0).then(|| format!("  recomputed: {more} more differences"));
-        shown.chain(more).collect()
     }
 
     fn json(&self) -> Value {
@@ -184,11 +142,7 @@ impl Explained {
         })
     }
 
-    fn holds(&self) -> bool {
-        self.differences.is_empty() && self.tampered().is_empty()
-    }
-
-    fn verdict(&self, id: &DecisionId) -> Result<Exit, Ended> {
+    fn verdict(&self) -> Result<Exit, Ended> {
         if self.holds() {
             return Ok(Exit::Success);
         }
@@ -197,12 +151,71 @@ impl Explained {
             (_, None) => "it does not follow from its stored evidence".to_owned(),
         };
         Err(Ended::failed(format!(
-            "decision {id}: {what}\n  fix: it was changed after it was written, or judged by another tidegate ({}; this is \
+            "decision {}: {what}\n  fix: it was changed after it was written, or judged by another tidegate ({}; this is \
              {}); do not rely on it",
+            self.id,
             self.record.tidegate_version,
             env!("CARGO_PKG_VERSION")
         )))
     }
+}
+
+/// The entry of a decision in any of the ledgers.
+async fn entry_of(
+    id: &DecisionId,
+    memory: &dyn Memory,
+    apps: &[AppId],
+) -> Result<Option<(AppId, u64)>, Ended> {
+    for app in apps {
+        if let Some((entry, _)) = ledger::read(memory, app).await?.told_of(id) {
+            return Ok(Some((app.clone(), entry)));
+        }
+    }
+    Ok(None)
+}
+
+/// Why there is no such decision: it never was, or it is gone.
+fn absent(id: &DecisionId, entry: Option<(AppId, u64)>) -> Ended {
+    match entry {
+        None => Ended::usage(format!(
+            "no decision {id} is recorded here\n  fix: `tidegate status` shows the newest of each app"
+        )),
+        Some((app, entry)) => Ended::failed(format!(
+            "tampered: decision {id} is gone, and entry {entry} of the ledger of app {app} tells of it\n  fix: it was \
+             deleted after it was written; look for it in a backup"
+        )),
+    }
+}
+
+fn unreadable(id: &DecisionId, entry: Option<(AppId, u64)>, error: &serde_json::Error) -> Ended {
+    let told = entry.map(|(app, entry)| format!("; entry {entry} of the ledger of app {app} tells of it"));
+    Ended::failed(format!(
+        "decision {id} can't be read: {error}{}\n  fix: it was changed after it was written, or a newer tidegate wrote \
+         it; compare it with a backup",
+        told.unwrap_or_default()
+    ))
+}
+
+/// A decision for people as this program has just made it: the evidence, and what it gives when it is judged again.
+#[must_use]
+pub fn text(record: &Record) -> String {
+    let again = canonical::differences_of(record, &record.judged_again());
+    let lines = evidence(record).into_iter().chain(recomputation(&again));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// What judging again gives, in lines.
+fn recomputation(differences: &[Difference]) -> Vec<String> {
+    if differences.is_empty() {
+        return vec!["  recomputed: identical".to_owned()];
+    }
+    let shown = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), canonical::text);
+    let lines = differences.iter().take(SHOWN_DIFFERENCES).map(|found| {
+        format!("  recomputed: {} is {}, stored is {}", found.at, shown(&found.other), shown(&found.one))
+    });
+    let more = differences.len().saturating_sub(SHOWN_DIFFERENCES);
+    let more = (more > 0).then(|| format!("  recomputed: {more} more differences"));
+    lines.chain(more).collect()
 }
 
 /// A decision for people, with its evidence.

@@ -59,9 +59,6 @@ impl App {
 
     /// Hexadecimal SHA-256 of all settings of the app: what its releases are judged by. Neither comments nor other apps
     /// change it, nor does the value of a secret.
-    ///
-    /// # Panics
-    /// Never: settings are made of texts, numbers and lists.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         canonical::sha256(&canonical::text_of(self))

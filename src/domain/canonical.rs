@@ -19,12 +19,9 @@ pub fn text(value: &Value) -> String {
 }
 
 /// The canonical text of a value of the domain.
-///
-/// # Panics
-/// Never: what is recorded is made of texts, numbers, lists and maps with texts as keys.
 #[must_use]
 pub fn text_of(value: &impl Serialize) -> String {
-    text(&serde_json::to_value(value).expect("what is recorded has a JSON form"))
+    text(&value_of(value))
 }
 
 /// Hexadecimal SHA-256 of the bytes of a text, as `sha256sum` prints it.
@@ -87,6 +84,17 @@ pub fn differences(one: &Value, other: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(String::new(), Some(one), Some(other), &mut found);
     found
+}
+
+/// Every place at which two values of the domain differ when they are written down.
+#[must_use]
+pub fn differences_of<T: Serialize>(one: &T, other: &T) -> Vec<Difference> {
+    differences(&value_of(one), &value_of(other))
+}
+
+fn value_of(value: &impl Serialize) -> Value {
+    serde_json::to_value(value)
+        .expect("what is recorded is made of texts, numbers, lists and maps with texts as keys")
 }
 
 fn compare(at: String, one: Option<&Value>, other: Option<&Value>, found: &mut Vec<Difference>) {

@@ -92,12 +92,6 @@ impl Record {
         }
     }
 
-    /// Whether judging the stored evidence again gives the stored judgement.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        judge(&self.facts, &self.policy, self.decided_at) == self.judgement
-    }
-
     /// The record that this program makes of the stored evidence: where nothing was changed, the same to the byte.
     #[must_use]
     pub fn judged_again(&self) -> Self {

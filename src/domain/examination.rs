@@ -39,11 +39,11 @@ pub enum Vouched {
 impl Vouched {
     /// What the ledger says of the stored text of a decision. `decided_at` is what the text itself says.
     #[must_use]
-    pub fn of(id: &DecisionId, text: &str, decided_at: Option<Timestamp>, ledger: &Ledger) -> Self {
+    pub fn of(id: &DecisionId, text: &str, decided_at: Timestamp, ledger: &Ledger) -> Self {
         match (ledger.told_of(id), ledger.since()) {
             (Some((entry, hash)), _) if hash == canonical::sha256(text) => Self::By { entry },
             (Some((entry, _)), _) => Self::Replaced { entry },
-            (None, Some(since)) if decided_at.is_some_and(|at| at > since) => Self::Nowhere { since },
+            (None, Some(since)) if decided_at > since => Self::Nowhere { since },
             (None, _) => Self::OlderThanTheLedger,
         }
     }

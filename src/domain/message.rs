@@ -5,7 +5,9 @@
 //! titles come from outside.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::canonical;
 use super::decision::Record;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
@@ -37,6 +39,8 @@ pub enum NoteKind {
     HaltedElsewhere,
     /// A paused release has used up most of the days that it may be paused.
     PauseBudget,
+    /// The release is judged by other settings than before.
+    Reconfigured,
 }
 
 impl NoteKind {
@@ -51,6 +55,7 @@ impl NoteKind {
             Self::Alarm => ("🔕", "NOT WATCHED"),
             Self::HaltedElsewhere => ("🛑", "HALTED BY SOMEBODY"),
             Self::PauseBudget => ("⏳", "PAUSE ENDS SOON"),
+            Self::Reconfigured => ("🔧", "OTHER SETTINGS"),
         }
     }
 }
@@ -219,6 +224,47 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
         subject: None,
         links: Vec::new(),
     }
+}
+
+/// Settings that are shown one by one; more are only counted.
+const SHOWN_SETTINGS: usize = 8;
+
+/// What people are told where a release is judged by other settings than `before`.
+#[must_use]
+pub fn reconfigured(record: &Record, before: Option<&Record>) -> Note {
+    let (symbol, word) = NoteKind::Reconfigured.symbol_and_word();
+    let release = &record.release;
+    let mut lines = before.map(|before| changed_settings(before, record)).unwrap_or_default();
+    lines.push("What was halted stays halted, and nothing is resumed.".to_owned());
+    Note {
+        kind: NoteKind::Reconfigured,
+        headline: format!(
+            "{symbol} {word} {} {} ({}): the configuration changed during the rollout",
+            release.platform, record.version, release.app
+        ),
+        lines,
+        next: format!(
+            "If nobody meant that, look at the newest change of the configuration. {}",
+            explain(record)
+        ),
+        topic: record.configuration.clone().unwrap_or_default(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// What differs in what the judge is told, by the names of the evidence.
+fn changed_settings(before: &Record, now: &Record) -> Vec<String> {
+    let changes = canonical::differences_of(&before.policy, &now.policy);
+    if changes.is_empty() {
+        return vec!["The objectives, the rules and the limits of the data are the same.".to_owned()];
+    }
+    let shown = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), canonical::text);
+    let lines = changes.iter().take(SHOWN_SETTINGS);
+    let lines =
+        lines.map(|change| format!("{}: {}, was {}", change.at, shown(&change.other), shown(&change.one)));
+    let more = changes.len().saturating_sub(SHOWN_SETTINGS);
+    lines.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 /// What people are told where nothing could be concluded about an app for some runs.

@@ -37,11 +37,12 @@ fn words(kind: &Kind) -> String {
             format!("confirmed: was {}, is {} ({intent})", stands(before), stands(after))
         }
         Kind::Superseded { intent, found, .. } => format!("superseded: {found} ({intent})"),
+        Kind::Withdrawn { intent, .. } => format!("withdrawn before the store was asked ({intent})"),
         Kind::Failed { intent, problem, .. } => format!("failed: {problem} ({intent})"),
-        Kind::Told { message, sink, .. } => format!("told in {sink} ({message})"),
-        Kind::Controlled { actor, what, reason, scope, until } => {
+        Kind::Told { message, sink, place, .. } => format!("told in {sink} {place} ({message})"),
+        Kind::Controlled { word, what, scope, until } => {
             let until = until.map(|until| format!(" until {}", minute(until))).unwrap_or_default();
-            format!("{actor}: {what} of {scope}{until}, because {reason}")
+            format!("{}: {what} of {scope}{until}, because {}", word.actor(), word.reason())
         }
         Kind::ConfigChanged { release, before, after } => {
             format!("configuration of release {} changed: {} to {}", release.key, short(before), short(after))
@@ -69,6 +70,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{AppId, Platform};
     use crate::domain::ledger::Noted;
+    use crate::domain::persons_word::PersonsWord;
     use crate::domain::rate::UserFraction;
     use crate::domain::release::{ReleaseId, RolloutStatus};
 
@@ -91,9 +93,8 @@ mod tests {
         let confirmed = shown(Kind::Confirmed { intent, release: release(), before, after });
         insta::assert_snapshot!(confirmed, @"     1  2026-11-18 12:00 UTC  confirmed: was rolling out at 50 % of users, is halted at 50 % of users (halt-0123456789abcdef)");
         let held = shown(Kind::Controlled {
-            actor: "ada".to_owned(),
+            word: PersonsWord::given("ada", "a holiday", "2026-11-18T12:00:00Z".parse().unwrap()).unwrap(),
             what: "hold".to_owned(),
-            reason: "a holiday".to_owned(),
             scope: "android".to_owned(),
             until: Some("2026-11-20T08:00:00Z".parse().unwrap()),
         });

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
@@ -255,8 +256,17 @@ impl Memory for SqliteState {
 
     async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
         self.read(|connection| {
-            let sql = "SELECT doc FROM decision WHERE id = ?1";
-            Ok(connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
+            let sql = "SELECT doc, app, decided_at FROM decision WHERE id = ?1";
+            let found = connection.query_row(sql, [id.as_str()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            });
+            let Some((text, app, decided_at)) = found.optional()? else { return Ok(None) };
+            // By these columns the newest decision of an app is found, so they may not say anything else.
+            let told: Option<Value> = serde_json::from_str(&text).ok();
+            if told.is_some_and(|told| told["release"]["app"] != app || told["decided_at"] != decided_at) {
+                return Err(Failure::Document(format!("decision {id} is filed as another one")));
+            }
+            Ok(Some(text))
         })
     }
 

@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::canonical;
 use super::decision::Record;
 use super::ids::{AppId, DecisionId};
+use super::outbox::{Delivery, Message};
+use super::persons_word::PersonsWord;
 use super::rate::UserFraction;
-use super::release::{Action, Release, ReleaseId, ReleaseState, RolloutStatus};
+use super::release::{Change, Release, ReleaseId, ReleaseState, RolloutStatus};
 
 pub use self::verify::{Broken, Chain, How, verify};
 
@@ -74,7 +76,7 @@ pub enum Kind {
         /// The decision that wants it.
         decision: DecisionId,
         /// What is wanted.
-        change: Action,
+        change: Change,
         /// How the release stood.
         before: Standing,
     },
@@ -98,6 +100,13 @@ pub enum Kind {
         /// What was found.
         found: String,
     },
+    /// The change was taken back before the store was asked: what raises exposure is never done on old evidence.
+    Withdrawn {
+        /// The key of the intent.
+        intent: String,
+        /// Which release.
+        release: ReleaseId,
+    },
     /// The change could not be made; a later run may try again.
     Failed {
         /// The key of the intent.
@@ -113,17 +122,17 @@ pub enum Kind {
         message: String,
         /// Which release it is about; its key is empty where it is about none.
         release: ReleaseId,
-        /// Where it is.
+        /// What took it, as `slack`.
         sink: String,
+        /// Where it is there: the channel.
+        place: String,
     },
     /// A person's word.
     Controlled {
-        /// Who said it.
-        actor: String,
+        /// Who said it, and why.
+        word: PersonsWord,
         /// What was asked for.
         what: String,
-        /// Why.
-        reason: String,
         /// What it is about: a release's key, or the app's id.
         scope: String,
         /// Until when it holds; none for what is done once.
@@ -151,15 +160,50 @@ impl Kind {
         }
     }
 
-    /// The entry of the intent that a state carries, which stood as remembered; none where nothing is to be done.
+    /// The entry of the intent that a decision has led to; none where it wants nothing.
     #[must_use]
-    pub fn intended(state: &ReleaseState) -> Option<Self> {
-        state.open_intent().map(|intent| Self::Intended {
+    pub fn intended(state: &ReleaseState, decision: &DecisionId) -> Option<Self> {
+        let intent = state.open_intent().filter(|intent| intent.decision == *decision);
+        intent.map(|intent| Self::Intended {
             intent: intent.key.clone(),
             release: state.id.clone(),
             decision: intent.decision.clone(),
-            change: intent.action,
+            change: intent.action.clone(),
             before: state.into(),
+        })
+    }
+
+    /// The entry of an intent that was carried before, not carried out, and is not carried any more.
+    #[must_use]
+    pub fn withdrawn(before: &ReleaseState, after: &ReleaseState) -> Option<Self> {
+        let intent = &before.open_intent()?.key;
+        let is_carried = after.intent.as_ref().is_some_and(|carried| carried.key == *intent);
+        (!is_carried).then(|| Self::Withdrawn { intent: intent.clone(), release: after.id.clone() })
+    }
+
+    /// The entry of a change that the store shows, given how the release was remembered.
+    #[must_use]
+    pub fn confirmed(state: &ReleaseState, intent: &str, live: &Release) -> Self {
+        let (before, after) = (state.into(), live.into());
+        Self::Confirmed { intent: intent.to_owned(), release: state.id.clone(), before, after }
+    }
+
+    /// The entry of a change that somebody else was faster than.
+    #[must_use]
+    pub fn superseded(state: &ReleaseState, intent: &str, found: &str) -> Self {
+        let (intent, found) = (intent.to_owned(), found.to_owned());
+        Self::Superseded { intent, release: state.id.clone(), found }
+    }
+
+    /// The entry of a message; none before it is where people see it.
+    #[must_use]
+    pub fn told(message: &Message) -> Option<Self> {
+        let posted = message.posted.as_ref().filter(|_| message.delivery == Delivery::Sent)?;
+        Some(Self::Told {
+            message: message.key.clone(),
+            release: message.release.clone(),
+            sink: message.sink.as_str().to_owned(),
+            place: posted.channel.clone(),
         })
     }
 
@@ -181,6 +225,7 @@ impl Kind {
             | Self::Intended { release, .. }
             | Self::Confirmed { release, .. }
             | Self::Superseded { release, .. }
+            | Self::Withdrawn { release, .. }
             | Self::Failed { release, .. }
             | Self::Told { release, .. }
             | Self::ConfigChanged { release, .. } => release == wanted,
@@ -345,7 +390,12 @@ mod tests {
     fn noted() -> Noted {
         let app = AppId::new("android").unwrap();
         let release = ReleaseId { app, platform: Platform::Android, key: "200".to_owned() };
-        let kind = Kind::Told { message: "halt-0123456789abcdef".to_owned(), release, sink: "C0".to_owned() };
+        let kind = Kind::Told {
+            message: "halt-0123456789abcdef".to_owned(),
+            release,
+            sink: "slack".to_owned(),
+            place: "C0".to_owned(),
+        };
         Noted { at: "2026-11-18T12:00:00Z".parse().unwrap(), kind }
     }
 
@@ -374,6 +424,7 @@ mod tests {
                 status: RolloutStatus::RollingOut,
                 user_fraction: None,
                 started_at: None,
+                paused_days: None,
             },
             noted().at,
             noted().at,
@@ -382,6 +433,10 @@ mod tests {
             panic!("it failed")
         };
         assert_eq!(problem.len(), LONGEST_WORDS);
-        assert_eq!(Kind::intended(&state), None, "nothing is to be done");
+        assert_eq!(
+            Kind::intended(&state, &DecisionId::new("d-0123456789abcdef").unwrap()),
+            None,
+            "nothing is to be done"
+        );
     }
 }

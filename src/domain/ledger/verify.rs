@@ -133,7 +133,7 @@ impl Chain {
                 self.add(end.saturating_add(1), How::BeyondTheHead);
             }
             (Some(last), Some(head))
-                if last.number == end && ![last.hash, last.given].contains(&head.hash) =>
+                if last.number == end && head.hash != last.hash && head.hash != last.given =>
             {
                 self.add(end, How::NotTheHead);
             }
@@ -184,8 +184,12 @@ mod tests {
         let release = ReleaseId { app: app(), platform: Platform::Android, key: "200".to_owned() };
         let mut chain: Vec<Sealed> = Vec::new();
         for place in 0..length {
-            let kind =
-                Kind::Told { message: format!("m-{place}"), release: release.clone(), sink: "C0".to_owned() };
+            let kind = Kind::Told {
+                message: format!("m-{place}"),
+                release: release.clone(),
+                sink: "slack".to_owned(),
+                place: "C0".to_owned(),
+            };
             let noted = Noted { at: "2026-11-18T12:00:00Z".parse().unwrap(), kind };
             chain.push(noted.sealed(&app(), "p/run", chain.last().map(Sealed::head).as_ref()));
         }

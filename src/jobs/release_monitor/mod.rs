@@ -8,6 +8,7 @@
 
 mod act;
 mod degraded;
+mod enter;
 mod observe;
 mod tell;
 mod watch;
@@ -151,7 +152,7 @@ impl ReleaseMonitor<'_> {
                     if !judged.is_kept() {
                         looked = Looked::NotAtAll;
                     }
-                    reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?);
+                    reports.push(self.decide_and_act(world, lease, judged, &known).await?);
                 }
                 Err(unjudged) => {
                     looked = Looked::NotAtAll;
@@ -169,17 +170,19 @@ impl ReleaseMonitor<'_> {
         world: &AppWorld,
         lease: &Lease,
         judged: Judged,
-        known: &[Message],
+        known: &AppState,
     ) -> Result<AppReport, StateError> {
         let is_kept = judged.is_kept();
-        let Judged { record, state, provisional: _, writes } = judged;
-        let about = about(&state, known);
+        let Judged { record, mut state, provisional: _, writes } = judged;
+        let about = about(&state, &known.messages);
         let messages = outbox::messages(&record, &state, &about, &world.sinks());
         let mut writes = writes;
         if is_kept {
+            writes.extend(enter::configuration(self, &record, &mut state, known, &about));
             writes.push(Write::Release(Box::new(state.clone())));
         }
         writes.push(Write::Decision(Box::new(record.clone())));
+        writes.extend(enter::intents(self, &record, &state, known));
         writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
         self.state.commit(lease, writes).await?;
 

@@ -4,7 +4,8 @@
 //! the run that sent it may have been killed between Slack's answer and its own note of it.
 
 use super::super::AppWorld;
-use super::ReleaseMonitor;
+use super::{ReleaseMonitor, enter};
+use crate::domain::ledger::Kind;
 use crate::domain::outbox::{Delivery, Message, Posted};
 use crate::ports::{Effect, Found, Lease, Notifier, Outlook, PortError, StateError, Write};
 
@@ -109,7 +110,9 @@ async fn settle(
         Err(error) => (None, Err(error)),
     };
     if let Some(settled) = settled {
-        job.state.commit(lease, vec![Write::Message(Box::new(settled))]).await?;
+        let entry = Kind::told(&settled).map(|kind| enter::entry(job, kind));
+        let writes = [Write::Message(Box::new(settled))].into_iter().chain(entry);
+        job.state.commit(lease, writes.collect()).await?;
     }
     Ok(answer)
 }
