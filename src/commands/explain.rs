@@ -104,10 +104,7 @@ impl Explained {
         let tampered = self.tampered();
         if tampered.is_empty() {
             lines.push(match self.vouched.entry() {
-                Some(entry) => format!(
-                    "  ledger: entry {entry};{}",
-                    ledger::standing(&self.ledger).trim_start_matches(' ')
-                ),
+                Some(entry) => format!("  ledger: entry {entry}; {}", ledger::standing(&self.ledger)),
                 None => {
                     "  ledger: this decision is older than the ledger, which says nothing of it".to_owned()
                 }

@@ -64,7 +64,7 @@ fn text(ledger: &Ledger) -> String {
     lines.extend(ledger.entries.iter().map(line));
     lines.extend(tampered(&ledger.broken));
     if ledger.broken.is_empty() {
-        lines.push(standing(ledger));
+        lines.push(format!("  {}", standing(ledger)));
     }
     lines.join("\n") + "\n"
 }
@@ -73,8 +73,8 @@ fn text(ledger: &Ledger) -> String {
 #[must_use]
 pub fn standing(ledger: &Ledger) -> String {
     match &ledger.head {
-        None => "  nothing was entered yet".to_owned(),
-        Some(head) => format!("  verified: entries 1 to {}, head {}", head.number, short(&head.hash)),
+        None => "nothing was entered yet".to_owned(),
+        Some(head) => format!("verified: entries 1 to {}, head {}", head.number, short(&head.hash)),
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! JSON in UTF-8 without spaces. The keys of every object are sorted by their bytes. In texts only `"`, `\` and the
 //! characters below U+0020 are escaped: `\b`, `\f`, `\n`, `\r`, `\t`, the others as `\u00` and two lowercase digits.
-//! Integers are written in full. Every other number is the shortest decimal that reads back as the same double, and
-//! never without a point or an exponent. Nothing is left out: a null is `null`. A test holds the forms of numbers,
-//! because bytes that were hashed once have to be made again.
+//! Integers are written in full. Every other number is the shortest decimal that reads back as the same double, with a
+//! point (`1.0`), and below 0.0001 and from 10^16 on with an exponent (`1.5e-7`, `1e16`). Nothing is left out: a null is
+//! `null`. Numbers are not written by `serde_json`, whose form of an exponent has changed before: bytes that were hashed
+//! once have to be made again.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
 /// The canonical text of a value.
@@ -42,9 +43,16 @@ fn write(value: &Value, text: &mut String) {
             let items = sorted.into_iter().map(|(key, value)| (Some(key), value));
             write_all(('{', '}'), items, text);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            text.push_str(&value.to_string())
-        }
+        Value::Number(value) => text.push_str(&number(value)),
+        Value::Null | Value::Bool(_) | Value::String(_) => text.push_str(&value.to_string()),
+    }
+}
+
+/// An integer in full, or a double in the form that Rust's own `Debug` has for it.
+fn number(value: &Number) -> String {
+    match value.as_f64().filter(|_| value.is_f64()) {
+        Some(double) => format!("{double:?}"),
+        None => value.to_string(),
     }
 }
 
@@ -131,12 +139,12 @@ mod tests {
 
     #[test]
     fn the_forms_of_numbers_and_texts_stay_what_they_are() {
-        let numbers =
-            json!([0.99, 1.0, -0.0, 1e-7, 1.5e300, 0.1 + 0.2, u64::MAX, i64::MIN, 1e16, 123_456_789.0]);
-        assert_eq!(
-            text(&numbers),
-            "[0.99,1.0,-0.0,1e-7,1.5e300,0.30000000000000004,18446744073709551615,-9223372036854775808,1e16,123456789.0]"
-        );
+        let doubles = json!([0.99, 1.0, -0.0, 0.000_1, 0.000_099, 1.5e-7, 0.1 + 0.2, 1.5e300, 1e16, 9e15]);
+        let written =
+            "[0.99,1.0,-0.0,0.0001,9.9e-5,1.5e-7,0.30000000000000004,1.5e300,1e16,9000000000000000.0]";
+        assert_eq!(text(&doubles), written);
+        let integers = json!([0, u64::MAX, i64::MIN]);
+        assert_eq!(text(&integers), "[0,18446744073709551615,-9223372036854775808]");
         let hostile = json!("\"\\/\u{8}\u{c}\n\r\t\u{1b}\u{7f}\u{2028}<!channel>");
         assert_eq!(text(&hostile), "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u001b\u{7f}\u{2028}<!channel>\"");
     }

@@ -235,6 +235,11 @@ pub fn reconfigured(record: &Record, before: Option<&Record>) -> Note {
     let (symbol, word) = NoteKind::Reconfigured.symbol_and_word();
     let release = &record.release;
     let mut lines = before.map(|before| changed_settings(before, record)).unwrap_or_default();
+    if let Some(other) = before.filter(|before| before.tidegate_version != record.tidegate_version) {
+        let (old, new) = (&other.tidegate_version, &record.tidegate_version);
+        lines
+            .push(format!("It was judged by tidegate {old} and is by {new}, which may have other settings."));
+    }
     lines.push("What was halted stays halted, and nothing is resumed.".to_owned());
     Note {
         kind: NoteKind::Reconfigured,

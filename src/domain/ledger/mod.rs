@@ -403,8 +403,8 @@ mod tests {
     fn the_bytes_of_an_entry_stay_what_they_are() {
         let app = AppId::new("android").unwrap();
         let first = noted().sealed(&app, "p/run", None);
-        insta::assert_snapshot!(first.text, @r#"{"app":"android","at":"2026-11-18T12:00:00Z","kind":"told","message":"halt-0123456789abcdef","number":1,"previous":"0000000000000000000000000000000000000000000000000000000000000000","release":{"app":"android","key":"200","platform":"android"},"run":"p/run","sink":"C0","version":1}"#);
-        insta::assert_snapshot!(first.hash, @"");
+        insta::assert_snapshot!(first.text, @r#"{"app":"android","at":"2026-11-18T12:00:00Z","kind":"told","message":"halt-0123456789abcdef","number":1,"place":"C0","previous":"0000000000000000000000000000000000000000000000000000000000000000","release":{"app":"android","key":"200","platform":"android"},"run":"p/run","sink":"slack","version":1}"#);
+        insta::assert_snapshot!(first.hash, @"b7335fd3766bf2581018874d9cd9b53292854923f662fddad37a3dd2dc4cfaa6");
         let second = noted().sealed(&app, "p/run", Some(&first.head()));
         let entry = second.entry().unwrap();
         assert_eq!((entry.number, entry.previous), (2, first.hash));
