@@ -21,12 +21,12 @@ use crate::exit::{Ended, Exit};
 pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
     let common = cli.common;
     match cli.command {
-        Command::Run(args) => run::run(&args, &common).await,
+        Command::Run(args) => Box::pin(run::run(&args, &common)).await,
         Command::Demo(args) => demo::demo(&args, &common).await,
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
-        Command::Explain { decision } => Box::pin(explain::explain(&decision, &common)).await,
-        Command::Ledger => Box::pin(ledger::ledger(&common)).await,
+        Command::Explain { decision } => explain::explain(&decision, &common).await,
+        Command::Ledger => ledger::ledger(&common).await,
         Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
         Command::Config { action } => config::config(action, &common),
