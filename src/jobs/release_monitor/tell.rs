@@ -47,7 +47,7 @@ async fn send(
         (Some(posted), _) => {
             notifier.update(posted, &message.key, &message.note).await.map(|()| posted.clone())
         }
-        (None, Delivery::Sending) => match find(job, notifier, &message).await {
+        (None, Delivery::Sending) => match claimed_and_found(job, notifier, lease, &message).await? {
             // Whether it arrived is still not known, so it stays as being sent.
             Err(error) => return Ok(Err(error)),
             Ok(Found::There(posted)) => Ok(posted),
@@ -76,6 +76,18 @@ async fn post_marked(
     job.state.commit(lease, vec![Write::Message(Box::new(sending.clone()))]).await?;
     let outcome = notifier.post(&sending.key, &sending.note, parent).await;
     settle(job, lease, sending, outcome).await
+}
+
+/// Writes down once more that the message is being sent, which only the holder of the lease can: what a run finds that
+/// has lost it without noticing, another run may be sending at this moment. Then looks for it.
+async fn claimed_and_found(
+    job: &ReleaseMonitor<'_>,
+    notifier: &dyn Notifier,
+    lease: &Lease,
+    message: &Message,
+) -> Result<Result<Found, PortError>, StateError> {
+    job.state.commit(lease, vec![Write::Message(Box::new(message.clone()))]).await?;
+    Ok(find(job, notifier, message).await)
 }
 
 /// Looks for a message where it was sent, which may be another place than where it would be sent today.
