@@ -67,11 +67,13 @@ pub enum Command {
     Import(Import),
     /// Serve loopback models of Google Play, App Store Connect and Slack
     Sandbox(Sandbox),
-    /// Show a recorded decision with its evidence, and judge it again
+    /// Show a recorded decision with its evidence, judge it again, and say whether anything of it was changed
     Explain {
         /// The id of the decision, as `status` and messages show it
         decision: String,
     },
+    /// List what was decided, done and told, and verify that nothing of it was changed
+    Ledger,
     /// Check clock, credentials, rights, tables, freshness and cost, and say how to fix what is wrong
     Doctor,
     /// Show what is remembered of every app

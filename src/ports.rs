@@ -15,6 +15,7 @@ use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
+use crate::domain::ledger::{Noted, Page};
 use crate::domain::listing::Listed;
 use crate::domain::message::{Link, Note};
 use crate::domain::outbox::{Message, Posted};
@@ -351,8 +352,10 @@ pub enum Write {
     Partials(ReleaseId, Partials),
     /// Forgets the partials of a release, because its counts start anew.
     ForgetPartials(ReleaseId),
-    /// Adds a decision; one that is there already is left alone.
+    /// Adds a decision, and its entry in the ledger; one that is there already is left alone, and has its entry.
     Decision(Box<Record>),
+    /// Appends an entry to the ledger of the app that the lease is for.
+    Ledger(Box<Noted>),
     /// Puts a message in the place of the older one with the same key.
     Message(Box<Message>),
     /// Puts what is remembered of an app in the place of the older.
@@ -439,6 +442,19 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// As for [`Memory::app`].
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
+
+    /// The canonical text of a decision, made of all that is stored of it, whether or not this program can read it as a
+    /// [`Record`].
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError>;
+
+    /// The ledger of an app from a number on. What was changed behind the program's back comes as it is.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError>;
 }
 
 /// A picture for people.

@@ -350,6 +350,7 @@ fn app_world(
         id: app.id.clone(),
         platform,
         policy: app.policy.clone(),
+        configuration: app.fingerprint(),
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
         budget_per_month,

@@ -23,6 +23,7 @@ use super::slack::{RawSlack, Slack};
 use super::slo::RawSlo;
 use super::sources::{RawSources, Sources};
 use super::text::TrackName;
+use crate::domain::canonical;
 use crate::domain::control::Switch;
 use crate::domain::ids::{AppId, ApplicationId, Platform};
 use crate::domain::policy::Policy;
@@ -61,6 +62,13 @@ impl App {
             Target::GooglePlay { .. } => Platform::Android,
             Target::AppStore { .. } => Platform::Ios,
         }
+    }
+
+    /// Hexadecimal SHA-256 of all settings of the app: what its releases are judged by. Neither comments nor other apps
+    /// change it, nor does the value of a secret.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        canonical::sha256(&canonical::text_of(self))
     }
 
     /// The package name or bundle id.

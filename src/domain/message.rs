@@ -6,7 +6,9 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::canonical;
 use super::control::{ControlMode, Said};
 use super::decision::Record;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
@@ -51,6 +53,8 @@ pub enum NoteKind {
     HoldEnds,
     /// A person has ended a hold.
     HoldEnded,
+    /// The release is judged by other settings than before.
+    Reconfigured,
 }
 
 impl NoteKind {
@@ -82,6 +86,7 @@ impl NoteKind {
             Self::Held => ("✋", "ON HOLD"),
             Self::HoldEnds => ("⏳", "HOLD ENDS"),
             Self::HoldEnded => ("▶️", "HOLD ENDED"),
+            Self::Reconfigured => ("🔧", "OTHER SETTINGS"),
         }
     }
 }
@@ -435,6 +440,72 @@ pub fn pause_left(budget: &PauseBudget) -> String {
         "Of {MOST_DAYS} days {left}, until {}. What Apple does then is not documented.",
         budget.ends_at().strftime("%Y-%m-%d")
     )
+}
+
+/// What people are told where nothing could be concluded about an app for some runs.
+#[must_use]
+pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String]) -> Note {
+    let (symbol, word) = NoteKind::Alarm.symbol_and_word();
+    let since = minute(trouble.since);
+    Note {
+        kind: NoteKind::Alarm,
+        headline: format!("{symbol} {word} {platform} ({app}): {} since {since}", trouble.reason),
+        lines: found.iter().take(MOST_REASONS).map(|found| shortened(found, LONGEST_REASON)).collect(),
+        figures: Vec::new(),
+        next: "Nothing is released further meanwhile, and a bad release may go unnoticed. This is said once; every run \
+               tries again."
+            .to_owned(),
+        topic: trouble.reason.to_string(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// Settings that are shown one by one; more are only counted.
+const SHOWN_SETTINGS: usize = 8;
+
+/// What people are told where a release is judged by other settings than `before`.
+#[must_use]
+pub fn reconfigured(record: &Record, before: Option<&Record>) -> Note {
+    let (symbol, word) = NoteKind::Reconfigured.symbol_and_word();
+    let release = &record.release;
+    let mut lines = before.map(|before| changed_settings(before, record)).unwrap_or_default();
+    if let Some(other) = before.filter(|before| before.tidegate_version != record.tidegate_version) {
+        let (old, new) = (&other.tidegate_version, &record.tidegate_version);
+        lines
+            .push(format!("It was judged by tidegate {old} and is by {new}, which may have other settings."));
+    }
+    lines.push("What was halted stays halted, and nothing is resumed.".to_owned());
+    Note {
+        kind: NoteKind::Reconfigured,
+        headline: format!(
+            "{symbol} {word} {} {} ({}): the configuration changed during the rollout",
+            release.platform, record.version, release.app
+        ),
+        lines,
+        figures: Vec::new(),
+        next: format!(
+            "If nobody meant that, look at the newest change of the configuration. {}",
+            explain(record)
+        ),
+        topic: record.configuration.clone().unwrap_or_default(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// What differs in what the judge is told, by the names of the evidence.
+fn changed_settings(before: &Record, now: &Record) -> Vec<String> {
+    let changes = canonical::differences_of(&before.policy, &now.policy);
+    if changes.is_empty() {
+        return vec!["The objectives, the rules and the limits of the data are the same.".to_owned()];
+    }
+    let shown = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), canonical::text);
+    let lines = changes.iter().take(SHOWN_SETTINGS);
+    let lines =
+        lines.map(|change| format!("{}: {}, was {}", change.at, shown(&change.other), shown(&change.one)));
+    let more = changes.len().saturating_sub(SHOWN_SETTINGS);
+    lines.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 /// What people are told where nothing could be concluded about an app for some runs.

@@ -5,14 +5,17 @@
 //! decision can be recomputed from its stored evidence.
 
 pub mod calendar;
+pub mod canonical;
 pub mod control;
 pub mod cost;
 pub mod counts;
 pub mod decision;
+pub mod examination;
 pub mod facts;
 pub mod ids;
 pub mod judge;
 pub mod keys;
+pub mod ledger;
 pub mod links;
 pub mod listing;
 pub mod looking;

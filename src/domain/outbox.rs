@@ -302,6 +302,32 @@ pub fn pause_budget(state: &ReleaseState, known: &[Message], now: Timestamp) -> 
     merged(message::pause_budget(state, &budget), Sink::Slack, Delivery::Pending, now, state, known)
 }
 
+/// The message that tells that a release is judged by other settings; none where this change was told already.
+#[must_use]
+pub fn reconfigured(
+    record: &Record,
+    before: &Reconfigured<'_>,
+    state: &ReleaseState,
+    known: &[Message],
+) -> Option<Message> {
+    let after = state.configuration.as_deref().unwrap_or_default();
+    let id = &state.id;
+    let parts = [id.app.as_str(), id.platform.as_str(), &id.key, before.configuration, after];
+    let key = keys::key("config", &parts);
+    let note = message::reconfigured(record, before.record);
+    let is_new = known.iter().all(|message| message.key != key);
+    is_new.then(|| new(key, note, Sink::Slack, Delivery::Pending, record.decided_at, state, known))
+}
+
+/// What a release was judged by before.
+#[derive(Debug, Clone, Copy)]
+pub struct Reconfigured<'a> {
+    /// The fingerprint of the configuration.
+    pub configuration: &'a str,
+    /// The decision before this one, where it is still known.
+    pub record: Option<&'a Record>,
+}
+
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.
 #[must_use]
 pub fn alarm(
@@ -412,6 +438,7 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::Held => "held",
         NoteKind::HoldEnds => "holdends",
         NoteKind::HoldEnded => "holdended",
+        NoteKind::Reconfigured => "config",
     };
     match sink {
         Sink::Slack => release_key(kind, state),

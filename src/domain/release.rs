@@ -231,6 +231,9 @@ pub struct ReleaseState {
     pub pauses: Pauses,
     /// The effect that was decided last.
     pub intent: Option<Intent>,
+    /// The fingerprint of the configuration that it was judged by last.
+    #[serde(default)]
+    pub configuration: Option<String>,
 }
 
 impl ReleaseState {
@@ -252,7 +255,13 @@ impl ReleaseState {
             newest_crash_at: None,
             looked: Looked::default(),
             intent: None,
+            configuration: None,
         }
+    }
+
+    /// Notes what it is judged by now. Answers what it was judged by before, where that was something else.
+    pub fn judged_by(&mut self, configuration: &str) -> Option<String> {
+        self.configuration.replace(configuration.to_owned()).filter(|before| before != configuration)
     }
 
     /// Whether a halt was decided and is not there yet. Nothing else is judged meanwhile.

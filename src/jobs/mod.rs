@@ -54,6 +54,8 @@ pub struct AppWorld {
     pub policy: Policy,
     /// What the environment and the configuration let the program do, the stricter of the two.
     pub switch: Switch,
+    /// The fingerprint of all settings of the app.
+    pub configuration: String,
     /// Whether sessions may be left unread where they change nothing.
     pub read_sessions: ReadSessions,
     /// After so many runs in a row that could conclude nothing, people are told.

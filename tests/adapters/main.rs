@@ -24,6 +24,7 @@ mod grpc_proxy;
 mod identity;
 mod import;
 mod killed;
+mod ledger;
 mod monitor;
 mod pairs;
 mod play_faults;

@@ -7,5 +7,6 @@ mod interleavings;
 mod judging;
 mod looking;
 mod messages;
+mod recomputing;
 mod scenarios;
 mod support;

@@ -109,5 +109,6 @@ pub fn record(facts: Facts, now: Timestamp) -> Record {
         facts,
         policy: policy(),
         queries: Vec::new(),
+        configuration: None,
     })
 }

@@ -94,6 +94,16 @@ impl Names {
         self.document("decisions", id.as_str())
     }
 
+    /// The head of the ledger of an app.
+    pub fn ledger(&self, app: &AppId) -> String {
+        self.document("ledgers", app.as_str())
+    }
+
+    /// An entry of it. Numbers have leading zeros, so that the console shows them in order.
+    pub fn entry(&self, app: &AppId, number: u64) -> String {
+        self.document("ledger", &format!("{app}~{number:012}"))
+    }
+
     /// The name without the database, as people know it from the console.
     pub fn short<'n>(&self, document: &'n str) -> &'n str {
         let short = document.strip_prefix(&self.database).and_then(|rest| rest.strip_prefix("/documents/"));
@@ -142,7 +152,10 @@ mod tests {
         let partial = names.partial(&release("200+201"), day);
         assert_eq!(names.short(&partial), "releases/android~android~200+201/partials/20261118");
         assert_eq!(partial.strip_suffix(names.short(&partial)).unwrap(), names.root() + "/");
-        assert_eq!(names.short(&names.lease(&AppId::new("ios").unwrap())), "leases/ios");
+        let ios = AppId::new("ios").unwrap();
+        assert_eq!(names.short(&names.lease(&ios)), "leases/ios");
+        assert_eq!(names.short(&names.ledger(&ios)), "ledgers/ios");
+        assert_eq!(names.short(&names.entry(&ios, 17)), "ledger/ios~000000000017");
     }
 
     #[test]

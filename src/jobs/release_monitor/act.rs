@@ -4,7 +4,8 @@
 //! the store. An error of the call itself decides nothing, the look after it does.
 
 use super::super::{Acted, AppReport, AppWorld};
-use super::{ReleaseMonitor, conclude};
+use super::{ReleaseMonitor, conclude, enter};
+use crate::domain::ledger::Kind;
 use crate::domain::outbox::{self, Delivery, Message, PortProblem};
 use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState};
 use crate::domain::rollout::{self, NextStep, next_step};
@@ -40,11 +41,15 @@ pub async fn carry_out(
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             conclude(report, Acted::Yes, None);
-            job.state.commit(lease, confirmed(job, state, intent, &live, messages)).await
+            let entry = enter::entry(job, Kind::confirmed(&state, &intent.key, &live));
+            let writes = confirmed(job, state, intent, &live, messages);
+            job.state.commit(lease, [entry].into_iter().chain(writes).collect()).await
         }
         Outcome::Superseded(found) => {
             conclude(report, Acted::No, None);
-            job.state.commit(lease, overtaken(job, state, intent, &found, messages)).await
+            let entry = enter::entry(job, Kind::superseded(&state, &intent.key, &found));
+            let writes = overtaken(job, state, intent, &found, messages);
+            job.state.commit(lease, [entry].into_iter().chain(writes).collect()).await
         }
         Outcome::Postponed(why) => {
             conclude(report, Acted::No, Some(why));
@@ -54,7 +59,8 @@ pub async fn carry_out(
         Outcome::Failed(error) => {
             let told = failed(job, &state, &intent, &error, messages);
             conclude(report, Acted::No, Some(error.to_string()));
-            if told.is_empty() { Ok(()) } else { job.state.commit(lease, told).await }
+            let entry = enter::entry(job, Kind::failed(&state, &intent.key, &error.what));
+            job.state.commit(lease, [entry].into_iter().chain(told).collect()).await
         }
     }
 }

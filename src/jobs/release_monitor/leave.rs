@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::super::{AppReport, AppWorld};
-use super::{Judged, LEASE, ReleaseMonitor, about};
+use super::{Judged, LEASE, ReleaseMonitor, about, enter};
 use crate::domain::control::{Control, Heard, Leave, Said, Switch};
 use crate::domain::judge::Decision;
 use crate::domain::message::{self, NoteKind};
@@ -121,9 +121,12 @@ fn plan(
         writes.extend(basis(world, heard, &state, before));
     }
     if judged.keeps(&state) {
+        let told = enter::configuration(job, &judged.record, &mut state, known, &about);
+        writes.extend(told.into_iter().filter(|write| leave.tells() || !matches!(write, Write::Message(_))));
         writes.push(Write::Release(Box::new(state.clone())));
     }
     writes.push(Write::Decision(Box::new(judged.record.clone())));
+    writes.extend(enter::intents(job, &judged.record, &state, known));
     writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
     let messages = about.into_iter().chain(messages).collect();
     (Planned { state, messages, report }, writes)

@@ -8,6 +8,7 @@
 
 mod act;
 mod degraded;
+mod enter;
 mod leave;
 mod observe;
 pub mod order;

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::super::AppWorld;
-use super::{ReleaseMonitor, degraded};
+use super::{ReleaseMonitor, degraded, enter};
+use crate::domain::ledger::Kind;
 use crate::domain::message::{self, Note};
 use crate::domain::outbox::{Delivery, Message, Posted, Refusal, Sink, thread_of};
 use crate::ports::{Effect, Found, Lease, Notifier, Outlook, PortError, StateError, Write};
@@ -294,7 +295,11 @@ impl Teller<'_> {
     }
 
     async fn sent(&self, message: Message, posted: Option<Posted>) -> Result<Message, StateError> {
-        self.commit(Message { delivery: Delivery::Sent, posted, refusal: None, ..message }).await
+        let sent = Message { delivery: Delivery::Sent, posted, refusal: None, ..message };
+        let entry = Kind::told(&sent).map(|kind| enter::entry(self.job, kind));
+        let writes = [Write::Message(Box::new(sent.clone()))].into_iter().chain(entry);
+        self.job.state.commit(self.lease, writes.collect()).await?;
+        Ok(sent)
     }
 
     async fn commit(&self, message: Message) -> Result<Message, StateError> {
