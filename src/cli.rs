@@ -191,6 +191,9 @@ pub struct Resume {
     pub fraction: Option<UserFraction>,
 }
 
+/// A day of a duration is a day of hours, whatever a zone does.
+const HOURS_OF_A_DAY: i64 = 24;
+
 /// An end: an instant, or so long from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -203,10 +206,13 @@ pub enum Until {
 impl FromStr for Until {
     type Err = String;
     fn from_str(given: &str) -> Result<Self, String> {
+        if let Some(days) = given.strip_suffix('d').and_then(|days| days.parse::<u16>().ok()) {
+            return Ok(Self::In(SignedDuration::from_hours(i64::from(days) * HOURS_OF_A_DAY)));
+        }
         let instant = given.parse().map(Self::At);
-        instant
-            .or_else(|_| given.parse().map(Self::In))
-            .map_err(|_| "write an instant such as 2026-11-18T12:00:00Z, or a duration such as 6h".to_owned())
+        instant.or_else(|_| given.parse().map(Self::In)).map_err(|_| {
+            "write an instant such as 2026-11-18T12:00:00Z, or a duration such as 6h or 3d".to_owned()
+        })
     }
 }
 

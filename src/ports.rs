@@ -370,7 +370,7 @@ pub enum Write {
 #[derive(Debug, Clone)]
 pub enum Basis {
     /// The state of this release; none where nothing was remembered of it.
-    Release(ReleaseId, Option<ReleaseState>),
+    Release(ReleaseId, Option<Box<ReleaseState>>),
     /// What people had said about this app.
     Control(AppId, Control),
 }

@@ -120,7 +120,9 @@ async fn end(args: &Args, common: &Common) -> Result<Exit, Ended> {
 
 /// Writes a word down by comparing and setting, so that neither a run nor another person is overwritten.
 async fn say(args: &Args, said: Said, common: &Common) -> Result<Exit, Ended> {
-    place::may_act(args.any_ref)?;
+    if !args.any_ref {
+        place::may_act()?;
+    }
     let loaded = world::load(common.config.as_deref())?;
     let app = one_app(&loaded, common)?;
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
@@ -148,7 +150,9 @@ async fn written(state: &dyn StateStore, app: &App, said: &Said) -> Result<(), S
 }
 
 async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit, Ended> {
-    place::may_act(args.said.any_ref)?;
+    if !args.said.any_ref {
+        place::may_act()?;
+    }
     let mode = world::mode()?;
     let loaded = world::load(common.config.as_deref())?;
     let app = one_app(&loaded, common)?;
@@ -191,7 +195,7 @@ async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit
             Acting::DryRun => foretold(&monitor, app, &change, named).await,
         }
     };
-    let done = match within(left, &brakes, work).await {
+    let done = match Box::pin(within(left, &brakes, work)).await {
         Ok(done) => done,
         Err(ended) => {
             ending::give_back(&monitor).await;
@@ -199,12 +203,12 @@ async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit
             return Err(busy.map_or(ended, |message| Ended { exit: Exit::LostLease, message }));
         }
     };
-    let report = done.map_err(refused)?;
+    let report = done.map_err(|error| refused(&error))?;
     show_report(&change, args.said.dry_run, common, &report);
     Ok(exit(&report))
 }
 
-fn refused(refused: Refused) -> Ended {
+fn refused(refused: &Refused) -> Ended {
     let message = refused.to_string();
     let exit = match refused {
         Refused::Release(_) | Refused::Leave(_) => Exit::Usage,

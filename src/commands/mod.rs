@@ -26,7 +26,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
     match cli.command {
         Command::Run(args) => Box::pin(run::run(&args, &common)).await,
         Command::Control { word } => Box::pin(control::control(&word, &common)).await,
-        Command::Demo(args) => demo::demo(&args, &common).await,
+        Command::Demo(args) => Box::pin(demo::demo(&args, &common)).await,
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
         Command::Explain { decision } => explain::explain(&decision, &common).await,

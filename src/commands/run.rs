@@ -44,8 +44,8 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
     let mode = world::mode()?;
     let loaded = world::load(common.config.as_deref())?;
-    if acting == Acting::Live && mode != Switch::Off {
-        place::may_act(args.any_ref)?;
+    if acting == Acting::Live && mode != Switch::Off && !args.any_ref {
+        place::may_act()?;
     }
     if mode == Switch::Off {
         return switched_off(args, common, &loaded);

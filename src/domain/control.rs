@@ -229,7 +229,9 @@ impl Control {
         let now = said.word.at();
         let is_news = |old: &Said| old.until.is_some_and(|until| now.duration_since(until) < OLD_NEWS);
         let kept = self.words.iter().filter(|old| old.release != said.release && is_news(old));
-        Self { words: kept.cloned().chain([said.clone()]).collect(), last_order: self.last_order.clone() }
+        let mut words: Vec<Said> = kept.cloned().collect();
+        words.push(said);
+        Self { words, last_order: self.last_order.clone() }
     }
 
     /// The same after an order to a store.

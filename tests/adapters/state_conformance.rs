@@ -518,7 +518,7 @@ async fn a_commit_that_rests_on_an_older_release_writes_nothing<S: Store>(place:
     let lease = acquire(&store, "p1/a").await.unwrap();
     let (before, message) = (state("200"), || Write::Message(Box::new(message("a"))));
     let provided = |state: Option<&ReleaseState>| {
-        Write::Provided(Box::new(Basis::Release(before.id.clone(), state.cloned())))
+        Write::Provided(Box::new(Basis::Release(before.id.clone(), state.cloned().map(Box::new))))
     };
     store.commit(&lease, vec![provided(None), Write::Release(Box::new(before.clone()))]).await.unwrap();
     let refused = store.commit(&lease, vec![provided(None), message()]).await;

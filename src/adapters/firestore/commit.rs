@@ -137,7 +137,7 @@ impl Wanted {
                 Write::Message(message) => wanted.message(names, message, place)?,
                 Write::Watch(app, watch) => wanted.put(names, names.watch(app), How::Rewrite, watch)?,
                 Write::Control(app, said) => {
-                    wanted.put(names, names.control(app), How::Rewrite, said.as_ref())?
+                    wanted.put(names, names.control(app), How::Rewrite, said.as_ref())?;
                 }
                 // Looked at before anything is written.
                 Write::Provided(_) => {}

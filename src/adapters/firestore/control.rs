@@ -80,7 +80,7 @@ pub fn must_hold(names: &Names, found: Option<&Document>, basis: &Basis) -> Resu
         }
         Basis::Release(id, before) => {
             let found = found.map(|found| document::read::<ReleaseState>(names, found)).transpose()?;
-            (&id.app, found == *before, "the state of the release")
+            (&id.app, found.map(Box::new) == *before, "the state of the release")
         }
     };
     if holds { Ok(()) } else { Err(overtaken(app, what)) }

@@ -36,7 +36,7 @@ pub fn must_hold(transaction: &Transaction<'_>, write: &Write) -> Result<(), Fai
             unchanged(&found.as_ref(), &Some(before), app, "what people have said")
         }
         Basis::Release(id, before) => {
-            unchanged(&release(transaction, id)?, before, &id.app, "the state of the release")
+            unchanged(&release(transaction, id)?.map(Box::new), before, &id.app, "the state of the release")
         }
     }
 }

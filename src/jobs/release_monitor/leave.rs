@@ -149,7 +149,7 @@ pub fn basis(
     state: &ReleaseState,
     before: Option<&ReleaseState>,
 ) -> Vec<Write> {
-    let of_release = Basis::Release(state.id.clone(), before.cloned());
+    let of_release = Basis::Release(state.id.clone(), before.cloned().map(Box::new));
     let of_words = match heard {
         Heard::Words(control) => Some(Basis::Control(world.id.clone(), control.clone())),
         Heard::Unreadable(_) => None,
@@ -222,17 +222,23 @@ pub async fn tell_of_holds(
     job: &ReleaseMonitor<'_>,
     world: &AppWorld,
     lease: &Lease,
-    known: &AppState,
     control: &Control,
     now: jiff::Timestamp,
 ) -> Result<(), StateError> {
+    let kinds = [NoteKind::Held, NoteKind::HoldEnds, NoteKind::HoldEnded];
+    let is_due = |said: &Said| kinds.into_iter().any(|kind| said.is_to_be_told(kind, now));
+    if !control.words.iter().any(is_due) {
+        return Ok(());
+    }
+    // As it is after this run has looked: the thread of the release may only have begun.
+    let known = job.state.memory().app(&world.id).await?;
     let mut writes = Vec::new();
     for said in &control.words {
-        for kind in [NoteKind::Held, NoteKind::HoldEnds, NoteKind::HoldEnded] {
+        for kind in kinds {
             let key = said.key_of(kind, &world.id);
             let is_said = || known.messages.iter().any(|message| message.key == key);
             if said.is_to_be_told(kind, now) && !is_said() {
-                let message = about_hold(world, known, said, kind, now);
+                let message = about_hold(world, &known, said, kind, now);
                 writes.push(Write::Message(Box::new(message)));
             }
         }

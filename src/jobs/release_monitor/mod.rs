@@ -186,7 +186,7 @@ impl ReleaseMonitor<'_> {
             None if nothing_is_rolling_out(world, &known, now).await => {}
             None => match world.target.releases().await {
                 Ok(releases) => {
-                    reports.extend(self.judge_and_act(world, lease, &releases, &heard, now).await?)
+                    reports.extend(self.judge_and_act(world, lease, &releases, &heard, now).await?);
                 }
                 Err(error) => reports.push(AppReport::failed(world, error.to_string())),
             },
@@ -197,9 +197,7 @@ impl ReleaseMonitor<'_> {
         let kept = watch::keep(self, world, lease, &known.watch, &reports, leave, now).await;
         let mut problems = Vec::new();
         match &heard {
-            Heard::Words(control) if tells => {
-                leave::tell_of_holds(self, world, lease, &known, control, now).await?
-            }
+            Heard::Words(control) if tells => leave::tell_of_holds(self, world, lease, control, now).await?,
             Heard::Words(_) => {}
             Heard::Unreadable(problem) => problems.push(problem.clone()),
         }

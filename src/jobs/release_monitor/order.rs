@@ -111,7 +111,7 @@ async fn with_lease(
     let mut writes = leave::basis(world, &heard, &planned, before.as_ref());
     writes.push(Write::Release(Box::new(planned.clone())));
     writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
-    writes.extend(recorded(world, &heard, &planned, &intent.action));
+    writes.extend(recorded(job, world, &heard, &planned, &intent));
     job.state.commit(lease, writes).await?;
     let all: Vec<_> = about.into_iter().chain(messages).collect();
     act::carry_out(job, world, lease, planned, &all, &mut report).await?;
@@ -151,14 +151,29 @@ fn intended(mut state: ReleaseState, change: Change, now: Timestamp) -> ReleaseS
     state
 }
 
-/// What an order leaves behind for those who look later: the control document with it as the last one. The entry of a
-/// ledger goes here too, in the same commit.
-fn recorded(world: &AppWorld, heard: &Heard, state: &ReleaseState, change: &Change) -> Option<Write> {
-    let (Heard::Words(control), Some(word)) = (heard, word_of(change)) else { return None };
-    let order =
-        Order { change: change.as_str().to_owned(), release: state.version.clone(), word: word.clone() };
-    let control: Control = control.ordered(order);
-    Some(Write::Control(world.id.clone(), Box::new(control)))
+/// What an order leaves behind for those who look later: the control document with it as the last one, and the entries
+/// of the ledger.
+fn recorded(
+    job: &ReleaseMonitor<'_>,
+    world: &AppWorld,
+    heard: &Heard,
+    state: &ReleaseState,
+    intent: &Intent,
+) -> Vec<Write> {
+    let Some(word) = word_of(&intent.action) else { return Vec::new() };
+    let what = intent.action.as_str().to_owned();
+    let said =
+        Kind::Controlled { word: word.clone(), what: what.clone(), scope: state.id.key.clone(), until: None };
+    let intended = Kind::intended(state, &intent.decision);
+    let entries = [said].into_iter().chain(intended).map(|kind| enter::entry(job, kind));
+    let order = Order { change: what, release: state.version.clone(), word: word.clone() };
+    let last = match heard {
+        Heard::Words(control) => {
+            Some(Write::Control(world.id.clone(), Box::new(control.ordered(order))))
+        }
+        Heard::Unreadable(_) => None,
+    };
+    entries.chain(last).collect()
 }
 
 fn word_of(change: &Change) -> Option<&PersonsWord> {
