@@ -21,8 +21,8 @@ use crate::exit::{Ended, Exit};
 pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
     let common = cli.common;
     match cli.command {
-        Command::Run(args) => Box::pin(run::run(&args, &common)).await,
-        Command::Demo(args) => demo::demo(&args, &common).await,
+        Command::Run(args) => run::run(&args, &common).await,
+        Command::Demo(args) => Box::pin(demo::demo(&args, &common)).await,
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
         Command::Explain { decision } => explain::explain(&decision, &common).await,
