@@ -23,6 +23,8 @@ mod import;
 mod killed;
 mod monitor;
 mod pairs;
+mod slack_faults;
+mod slack_pictures;
 mod sparing;
 mod state_conformance;
 mod support;
