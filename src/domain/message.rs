@@ -164,8 +164,8 @@ impl Note {
         let mut lines = vec![self.headline.clone()];
         lines.extend(self.lines.iter().cloned());
         let figures: Vec<String> =
-            self.figures.iter().map(|figure| format!("{}: {}", figure.label, figure.value)).collect();
-        lines.extend((!figures.is_empty()).then(|| figures.join(", ")));
+            self.figures.iter().map(|figure| format!("{} {}", figure.label, figure.value)).collect();
+        lines.extend((!figures.is_empty()).then(|| figures.join(" · ")));
         lines.push(self.next.clone());
         lines.join("\n")
     }
