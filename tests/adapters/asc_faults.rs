@@ -52,7 +52,7 @@ impl Town {
     }
 
     /// The id of version 2.0, and of its phased release.
-    fn watched(&self) -> (String, String) {
+    fn phased(&self) -> (String, String) {
         let state = self.sandbox.model().state();
         let versions = state["asc"][0]["versions"].as_array().unwrap().clone();
         let version = versions.iter().rfind(|version| version["version"] == "2.0").unwrap();
@@ -75,7 +75,7 @@ impl Town {
     }
 
     /// Runs the monitor; a person makes a change while the fault holds up one of the answers.
-    async fn overtaken(&self, slow: Fault, change: impl FnOnce()) -> Ran {
+    async fn overtaken_at(&self, slow: Fault, change: impl FnOnce()) -> Ran {
         let model = self.sandbox.model();
         model.add_fault(slow);
         let person = async {
@@ -185,12 +185,12 @@ async fn f67_a_wrong_clock_and_a_wrong_key_are_both_named() {
 #[tokio::test]
 async fn f45_a_release_that_somebody_completes_is_left_alone() {
     let town = bad_town().await;
-    let (_, phased) = town.watched();
+    let (_, phased) = town.phased();
     let slow = town.at_apple(FaultKind::Slow { byte_interval_ms: 1 }).on("GET", VERSIONS).after(1);
     let complete = || {
         town.sandbox.model().change_phased_release(&phased, PhasedReleaseState::Complete).unwrap();
     };
-    let ran = town.overtaken(slow, complete).await;
+    let ran = town.overtaken_at(slow, complete).await;
     assert_eq!((ran.code(), town.patches()), (0, 1), "{}", ran.stderr());
     let told = town.messages();
     assert!(told.len() == 1 && told[0].contains("LEFT ALONE") && told[0].contains("everybody"), "{told:?}");
@@ -201,12 +201,12 @@ async fn f45_a_release_that_somebody_completes_is_left_alone() {
 #[tokio::test]
 async fn f45_a_release_that_somebody_pauses_first_is_halted_all_the_same() {
     let town = bad_town().await;
-    let (_, phased) = town.watched();
+    let (_, phased) = town.phased();
     let slow = town.at_apple(FaultKind::Slow { byte_interval_ms: 1 }).on("GET", VERSIONS).after(1);
     let pause = || {
         town.sandbox.model().change_phased_release(&phased, PhasedReleaseState::Paused).unwrap();
     };
-    let ran = town.overtaken(slow, pause).await;
+    let ran = town.overtaken_at(slow, pause).await;
     assert_eq!(town.asked_apple().iter().filter(|request| request.status == Some(409)).count(), 1);
     halted_once(&town, &ran);
 }
@@ -252,7 +252,7 @@ async fn f45_what_is_no_longer_in_the_store_is_left_alone() {
         town.sandbox.model().add_asc_version(BUNDLE, next).unwrap();
     };
     let taken_back = |town: &Town| {
-        let (version, _) = town.watched();
+        let (version, _) = town.phased();
         let state = AppVersionState::PendingDeveloperRelease;
         town.sandbox.model().set_version_state(&version, state).unwrap();
     };
@@ -600,7 +600,7 @@ async fn f48_a_late_halt_says_how_many_days_are_left() {
 /// Calls that a whole run makes only rarely, for the check against Apple's description.
 pub async fn every_kind_of_call() -> Vec<LoggedRequest> {
     let town = bad_town().await;
-    let (version, _) = town.watched();
+    let (version, _) = town.phased();
     let store = app(&town.client(Duration::from_secs(20)), BUNDLE);
     let live = store.releases().await.unwrap().remove(0);
     // What has listed nothing asks for the phased release.

@@ -98,6 +98,7 @@ fn note() -> Note {
         kind: NoteKind::Halt,
         headline: "🛑 HALTED Android 2.0 (android): 99.00 % crash-free sessions".into(),
         lines: vec!["10 of 1,000 sessions crashed.".into()],
+        figures: Vec::new(),
         next: "Prepare a fix.".into(),
         topic: "crash-free-sessions-halt".into(),
         subject: Some(Subject {

@@ -31,7 +31,7 @@ const SLOW: FaultKind = FaultKind::Slow { byte_interval_ms: 1 };
 pub fn play_token(town: &Town) -> GoogleToken {
     let config = tidegate::config::parse(&town.configuration(), "tidegate.toml").unwrap();
     let path = &town.sandbox.credentials.play_service_account_path;
-    let reference: SecretRef = format!("file:{}", path.display()).parse().unwrap();
+    let reference = SecretRef::File(path.clone());
     let key = secret(&reference, path.parent().unwrap()).unwrap();
     let identity = Identity::from_key(&key, "the test's key", &config.endpoints).unwrap();
     identity.token_source(Scope::Play).unwrap()

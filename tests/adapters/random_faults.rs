@@ -15,7 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate::adapters::clock::{FixedClock, steady};
 use tidegate::jobs::AppReport;
+use tidegate::jobs::brakes::Brakes;
 use tidegate::jobs::release_monitor::ReleaseMonitor;
+use tidegate::ports::Clock as _;
 use tidegate::sandbox::{AscAppSeed, ChannelSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed};
 use tidegate::world::{self, Acting};
 
@@ -132,7 +134,10 @@ impl World<'_> {
         let world = world.unwrap_or_else(|ended| panic!("seed {}: {}", self.seed, ended.message));
         let clock = FixedClock(now);
         let holder = format!("seed-{}/{now}", self.seed);
-        let monitor = ReleaseMonitor { state: world.state.as_ref(), clock: &clock, holder };
+        let brakes = Brakes::new(clock.moment(), DEADLINE);
+        let held = std::sync::Mutex::default();
+        let monitor =
+            ReleaseMonitor { state: world.state.as_ref(), clock: &clock, brakes: &brakes, holder, held };
         let started = steady();
         let reports = monitor.run(&world.apps[0]).await;
         assert!(
@@ -264,7 +269,7 @@ async fn live_through(
 /// I8: each decision follows from the evidence that is stored with it.
 fn decisions_hold(reports: &[AppReport]) -> Vec<String> {
     let records = reports.iter().filter_map(|report| report.record.as_ref());
-    let wrong = records.filter(|record| !record.holds());
+    let wrong = records.filter(|record| record.judged_again() != **record);
     wrong.map(|record| format!("I8: {} does not follow from its evidence", record.id)).collect()
 }
 

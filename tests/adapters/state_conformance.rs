@@ -23,7 +23,7 @@ use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, Rollou
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::domain::verdict::Reason;
 use tidegate::domain::watch::{RunNews, Watch};
-use tidegate::ports::{Basis, Lease, StateError, StateStore, Words as _, Write};
+use tidegate::ports::{Basis, Lease, StateError, StateStore, Write};
 
 use crate::emulator::Emulator;
 use crate::support::at;

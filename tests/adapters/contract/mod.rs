@@ -179,7 +179,7 @@ async fn every_call_is_acceptable_to_the_official_descriptions() {
     }
     nothing_but_the_gaps(&problems);
     for name in MUST_BE_SEEN {
-        assert!(seen.contains_key(name), "{name} is not in {seen:#?}");
+        assert!(seen.contains_key(*name), "{name} is not in {seen:#?}");
     }
     for (service, fewest) in FEWEST {
         let count = calls.iter().filter(|call| call.service == service).count();

@@ -13,16 +13,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use jiff::SignedDuration;
+use tidegate::domain::control::Switch;
 use tidegate::domain::ids::{AppId, Platform};
+use tidegate::domain::links::Links;
 use tidegate::domain::looking::ReadSessions;
 use tidegate::domain::message::NoteKind;
 use tidegate::domain::outbox::Sink;
 use tidegate::domain::release::RolloutStatus;
+use tidegate::jobs::brakes::Brakes;
 use tidegate::jobs::release_monitor::{LEASE, ReleaseMonitor};
 use tidegate::jobs::{AppReport, AppWorld};
-use tidegate::ports::{Notifier, StateError};
+use tidegate::ports::{Clock as _, Notifier, StateError};
 
 use self::chooser::{Chooser, walk_all};
 use self::outside::{Ending, Kind, Outside, Ports, Who};
@@ -69,6 +73,9 @@ fn world(ports: &Ports) -> AppWorld {
         id: AppId::new("android").unwrap(),
         platform: Platform::Android,
         policy: policy(),
+        switch: Switch::Auto,
+        configuration: String::new(),
+        links: Links::default(),
         read_sessions: ReadSessions::EveryRun,
         alarm_after_runs: 3,
         budget_per_month: None,
@@ -79,16 +86,21 @@ fn world(ports: &Ports) -> AppWorld {
     }
 }
 
-fn monitor<'p>(ports: &'p Ports, holder: &str) -> ReleaseMonitor<'p> {
-    ReleaseMonitor { state: ports, clock: ports, holder: holder.to_owned() }
+fn monitor<'p>(ports: &'p Ports, brakes: &'p Brakes, holder: &str) -> ReleaseMonitor<'p> {
+    ReleaseMonitor { state: ports, clock: ports, brakes, holder: holder.to_owned(), held: Mutex::default() }
 }
+
+/// The deadline of a run, as the command line has it.
+const DEADLINE: Duration = Duration::from_mins(8);
 
 /// Two runs in an order of the chooser's, then quiet ones.
 fn live_through(story: Story, chooser: &mut Chooser) -> Arc<Mutex<Outside>> {
     let outside = Arc::new(Mutex::new(story.begin()));
     let ports = [Ports::new(&outside), Ports::new(&outside)];
     let worlds = [world(&ports[0]), world(&ports[1])];
-    let monitors = [monitor(&ports[0], "p1/1"), monitor(&ports[1], "p2/2")];
+    // The second run is started by another firing, so its time begins when it does; a lease bounds both.
+    let brakes = [&ports[0], &ports[1]].map(|ports| Brakes::new(ports.moment(), DEADLINE * 2));
+    let monitors = [monitor(&ports[0], &brakes[0], "p1/1"), monitor(&ports[1], &brakes[1], "p2/2")];
     let mut runs: Vec<Option<Running<'_>>> = monitors
         .iter()
         .zip(&worlds)
@@ -212,7 +224,8 @@ fn poll(run: &mut Option<Running<'_>>) {
 /// A run without trouble.
 fn quiet_run(outside: &Arc<Mutex<Outside>>, holder: &str) {
     let ports = Ports::new(outside);
-    let (world, monitor) = (world(&ports), monitor(&ports, holder));
+    let brakes = Brakes::new(ports.moment(), DEADLINE);
+    let (world, monitor) = (world(&ports), monitor(&ports, &brakes, holder));
     let mut run: Option<Running<'_>> = Some(Box::pin(monitor.run(&world)));
     poll(&mut run);
     while let Some((what, _)) = ports.waiting().filter(|_| run.is_some()) {

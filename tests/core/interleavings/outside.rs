@@ -6,22 +6,26 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tidegate::domain::calendar::UtcDay;
+use tidegate::domain::control::Control;
 use tidegate::domain::counts::{DayCrashes, DaySessions, Partials};
 use tidegate::domain::decision::Record;
 use tidegate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
+use tidegate::domain::ledger::Page;
 use tidegate::domain::message::{Note, NoteKind};
 use tidegate::domain::outbox::{Message, Posted};
 use tidegate::domain::rate::UserFraction;
 use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, RolloutStatus};
 use tidegate::domain::rollout::{NextStep, next_step};
 use tidegate::domain::sketch::Sketch;
+use tidegate::jobs::release_monitor::LEASE;
 use tidegate::ports::{
-    AppState, Clock, CrashReading, Found, Lease, Marks, Memory, MetricRequest, MetricSource, Notifier,
-    PortError, Reading, RolloutTarget, StateError, StateStore, Write,
+    AppState, Basis, Clock, CrashReading, Found, Lease, Marks, Memory, MetricRequest, MetricSource, Moment,
+    Notifier, PortError, Reading, RolloutTarget, StateError, StateStore, Words, Write,
 };
 
 /// How a call ends.
@@ -55,6 +59,7 @@ pub struct Outside {
     state: AppState,
     partials: BTreeMap<ReleaseId, Partials>,
     decisions: Vec<Record>,
+    control: Control,
     lease: Option<Lease>,
     fence: u64,
     /// How many changes there were when the events turned doubtful.
@@ -92,12 +97,18 @@ impl Outside {
             state: AppState::default(),
             partials: BTreeMap::new(),
             decisions: Vec::new(),
+            control: Control::default(),
             lease: None,
             fence: 0,
             doubtful_from: None,
             story: Vec::new(),
             broken: Vec::new(),
         }
+    }
+
+    /// The present moment: a machine that is suspended is seen by its wall clock.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now, steady: Duration::ZERO }
     }
 
     /// So many crashes more have come in, which is neither good nor bad beyond doubt.
@@ -138,7 +149,7 @@ impl Outside {
             self.broken.push(format!("I3: {:?} was told before the store showed it", note.kind));
         }
         self.posted.push((key.to_owned(), note.kind));
-        Posted { channel: "C1".to_owned(), id: self.posted.len().to_string() }
+        Posted { channel: "C1".to_owned(), id: self.posted.len().to_string(), thread: None }
     }
 
     fn commit(&mut self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError> {
@@ -146,8 +157,21 @@ impl Outside {
         if !held || lease.expires_at() <= self.now {
             return Err(StateError::LostLease { app: lease.app().clone() });
         }
+        if !writes.iter().all(|write| self.has_basis(write)) {
+            return Err(StateError::Overtaken { app: lease.app().clone(), what: "what it was made on" });
+        }
         writes.into_iter().for_each(|write| self.write(write));
         Ok(())
+    }
+
+    fn has_basis(&self, write: &Write) -> bool {
+        let Write::Provided(basis) = write else { return true };
+        match basis.as_ref() {
+            Basis::Release(id, before) => {
+                self.state.releases.iter().find(|state| state.id == *id) == before.as_deref()
+            }
+            Basis::Control(_, before) => self.control == *before,
+        }
     }
 
     fn write(&mut self, write: Write) {
@@ -160,6 +184,8 @@ impl Outside {
             Write::ForgetPartials(id) => drop(self.partials.remove(&id)),
             Write::Decision(record) => self.decisions.push(*record),
             Write::Watch(_, watch) => self.state.watch = *watch,
+            Write::Control(_, control) => self.control = *control,
+            Write::Ledger(_) | Write::Provided(_) => {}
         }
     }
 
@@ -170,6 +196,7 @@ impl Outside {
         }
         self.fence += 1;
         let lease = Lease::granted(app.clone(), holder.to_owned(), self.fence, until);
+        let lease = lease.timed(self.moment(), LEASE.unsigned_abs());
         self.lease = Some(lease.clone());
         Ok(lease)
     }
@@ -350,7 +377,8 @@ impl Notifier for Ports {
     ) -> Result<Found, PortError> {
         self.call("find", Kind::Read, |outside| {
             let index = outside.posted.iter().position(|(known, _)| known == key);
-            let posted = |index: usize| Posted { channel: "C1".to_owned(), id: (index + 1).to_string() };
+            let posted =
+                |index: usize| Posted { channel: "C1".to_owned(), id: (index + 1).to_string(), thread: None };
             index.map_or(Found::Nowhere, |index| Found::There(posted(index)))
         })
         .await
@@ -388,7 +416,26 @@ impl StateStore for Ports {
 }
 
 #[async_trait]
+impl Words for Ports {
+    async fn heard(&self, _: &AppId) -> Result<Control, StateError> {
+        Ok(self.call("heard", Kind::Read, |outside| outside.control.clone()).await?)
+    }
+
+    async fn say(&self, _: &AppId, _: &Control, now: &Control) -> Result<(), StateError> {
+        Ok(self.call("say", Kind::Write, |outside| outside.control = now.clone()).await?)
+    }
+}
+
+#[async_trait]
 impl Memory for Ports {
+    async fn evidence(&self, _: &DecisionId) -> Result<Option<String>, StateError> {
+        Ok(None)
+    }
+
+    async fn ledger(&self, _: &AppId, _: u64) -> Result<Page, StateError> {
+        Ok(Page::default())
+    }
+
     async fn app(&self, _: &AppId) -> Result<AppState, StateError> {
         Ok(self.call("app", Kind::Read, |outside| outside.state.clone()).await?)
     }
@@ -407,5 +454,9 @@ impl Memory for Ports {
 impl Clock for Ports {
     fn now(&self) -> Timestamp {
         self.outside().now
+    }
+
+    fn moment(&self) -> Moment {
+        self.outside().moment()
     }
 }
