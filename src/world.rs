@@ -389,7 +389,9 @@ impl<'l> Parts<'l> {
 
     /// What is done for devices that have a halted version, where the configuration wants anything done.
     async fn recoveries(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
-        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else { return Ok(None) };
+        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else {
+            return Ok(None);
+        };
         if *app_recovery == AppRecovery::Off {
             return Ok(None);
         }

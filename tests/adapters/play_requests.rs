@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, Service};
 
+use crate::support::{SESSIONS, session, with};
 use crate::town::{Apps, Events, Ran, Town, hours_later};
 
 const PACKAGE: &str = "com.example.app";
@@ -37,7 +38,8 @@ impl Town {
         run_after(self, hours).await;
         let asked = self.sandbox.model().requests().into_iter();
         let asked = asked.filter(|request| request.service == Service::GooglePlay);
-        let path = |request: &LoggedRequest| request.path.split(PACKAGE).nth(1).unwrap_or_default().to_owned();
+        let path =
+            |request: &LoggedRequest| request.path.split(PACKAGE).nth(1).unwrap_or_default().to_owned();
         asked.map(|request| format!("{} {}", request.method, path(&request))).collect()
     }
 }
@@ -63,10 +65,29 @@ async fn where_everything_is_completed_one_request_without_an_edit_is_enough() {
 }
 
 #[tokio::test]
-async fn whatever_a_person_starts_is_seen_at_once() {
-    let staged = |code: u32| {
-        json!({"name": code.to_string(), "versionCodes": [code.to_string()], "status": "inProgress", "userFraction": 0.1})
+async fn sessions_of_testers_before_the_last_list_do_not_belong_to_a_rollout() {
+    let town = quiet_town(&[]).await;
+    for hours in [-50, -49] {
+        // At the first, everything is looked at; at the second, half an hour before the rollout, the list is enough.
+        let at = hours_later(hours).replace(":00:00Z", if hours == -50 { ":45:00Z" } else { ":30:00Z" });
+        assert_eq!(town.run_at(&at).await.code(), 0);
+    }
+    let staged = json!({"name": "3.0", "versionCodes": ["300"], "status": "inProgress", "userFraction": 0.1});
+    town.sandbox.model().console_change(PACKAGE, "production", vec![completed(200), staged]).unwrap();
+    let of_300 = |id: &str, at: &str| {
+        with(session(id, at), json!({"application": {"build_version": "300", "display_version": "3.0"}}))
     };
+    town.fixture.import(
+        SESSIONS,
+        &[of_300("tester", "2026-11-16T11:15:00Z"), of_300("user", "2026-11-16T11:40:00Z")],
+    );
+    let ran = town.run_at("2026-11-16T12:00:00Z").await;
+    assert_eq!(ran.result()["sessions"], 1, "{}", ran.stdout());
+}
+
+#[tokio::test]
+async fn whatever_a_person_starts_is_seen_at_once() {
+    let staged = |code: u32| json!({"name": code.to_string(), "versionCodes": [code.to_string()], "status": "inProgress", "userFraction": 0.1});
     let drafted = with_status(300, "draft");
     let cases: [(&str, Vec<Value>); 5] = [
         ("a new release", vec![completed(200), staged(400)]),
@@ -102,7 +123,9 @@ async fn a_list_that_can_not_be_had_or_is_odd_leads_to_a_full_look() {
     for fault in [FaultKind::Status(CannedReply::status(403)), FaultKind::Html, FaultKind::Status(odd)] {
         let town = quiet_town(&[]).await;
         town.asks(0).await;
-        town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, fault).on("GET", "/releases").times(9));
+        town.sandbox
+            .model()
+            .add_fault(Fault::new(Service::GooglePlay, fault).on("GET", "/releases").times(9));
         let asked = town.asks(0).await;
         assert!(asked.iter().any(|asked| asked == "POST /edits"), "{asked:?}");
     }

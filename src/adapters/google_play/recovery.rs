@@ -97,7 +97,11 @@ impl Recoveries {
             ))),
             (_, Status::NotMade) => Err(Failed::of_port(
                 PortError::new(
-                    format!("Google Play could not make app recovery action {} of {}", action.id, self.api.place()),
+                    format!(
+                        "Google Play could not make app recovery action {} of {}",
+                        action.id,
+                        self.api.place()
+                    ),
                     "look at App recovery in the Play Console",
                 )
                 .lasting(),
@@ -197,7 +201,8 @@ mod tests {
         let list = json!({"targeting": {"versionList": {"versionCodes": ["200", "201"]}}});
         assert!(targets(&list, &codes(&["200"])) && targets(&list, &codes(&["200", "201"])));
         assert!(!targets(&list, &codes(&["200", "202"])));
-        let range = json!({"targeting": {"versionRange": {"versionCodeStart": "9", "versionCodeEnd": "200"}}});
+        let range =
+            json!({"targeting": {"versionRange": {"versionCodeStart": "9", "versionCodeEnd": "200"}}});
         assert!(targets(&range, &codes(&["100", "200"])) && !targets(&range, &codes(&["201"])));
         assert!(!targets(&json!({"targeting": {"allUsers": {}}}), &codes(&["200"])));
     }

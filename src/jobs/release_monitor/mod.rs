@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::act::Resumed;
 use self::observe::{Provisional, Unjudged};
+use self::watch::LookedAt;
 use super::{Acted, AppReport, AppWorld};
 use crate::domain::decision::Record;
 use crate::domain::listing;
@@ -92,16 +93,17 @@ impl ReleaseMonitor<'_> {
     ) -> Result<Vec<AppReport>, StateError> {
         let known = self.state.memory().app(&world.id).await?;
         let mut reports = self.finish_open_intents(world, lease, &known).await?;
+        let mut looked = LookedAt::EveryRelease;
         match watch::left_alone(world, &known.watch, now) {
             Some(report) => reports.push(report),
-            None if nothing_is_rolling_out(world, &known, now).await => {}
+            None if nothing_is_rolling_out(world, &known, now).await => looked = LookedAt::TheList,
             None => match world.target.releases().await {
                 Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
                 Err(error) => reports.push(AppReport::failed(world, error.to_string())),
             },
         }
         let mut reports = or_nothing(world, reports);
-        let kept = watch::keep(self, world, lease, &known.watch, &reports, now).await;
+        let kept = watch::keep(self, world, lease, &known.watch, &reports, looked, now).await;
         let mut problems = tell::drain(self, world, lease).await?;
         // What was done is reported, whether or not the watch over the app could be noted.
         problems.extend(kept.err().map(|error| error.to_string()));
@@ -210,10 +212,9 @@ impl ReleaseMonitor<'_> {
             let before = known.releases.iter().find(|state| state.id == id);
             let after = match (before, looked) {
                 (Some(state), Looked::AtAll) => rollout::seen(state.clone(), release, now),
-                (Some(state), Looked::NotAtAll) => ReleaseState {
-                    looked_at: state.looked_at,
-                    ..rollout::seen(state.clone(), release, now)
-                },
+                (Some(state), Looked::NotAtAll) => {
+                    ReleaseState { looked_at: state.looked_at, ..rollout::seen(state.clone(), release, now) }
+                }
                 (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
                 (None, Looked::NotAtAll) => continue,
             };
