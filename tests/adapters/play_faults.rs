@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use secrecy::SecretString;
 use serde_json::{Value, json};
-use tidegate::adapters::environment::secret;
 use tidegate::adapters::google::{GoogleToken, Identity, Scope};
 use tidegate::adapters::google_play::GooglePlay;
 use tidegate::adapters::http::{Service as Place, client};
-use tidegate::config::{InReview, SecretRef};
+use tidegate::config::InReview;
 use tidegate::domain::ids::{AppId, ApplicationId};
 use tidegate::domain::persons_word::PersonsWord;
 use tidegate::domain::rate::UserFraction;
@@ -29,10 +29,11 @@ const SLOW: FaultKind = FaultKind::Slow { byte_interval_ms: 1 };
 
 /// Tokens for Google Play, with the key that the sandbox made.
 pub fn play_token(town: &Town) -> GoogleToken {
+    // Making a client installs the cryptography that signing needs.
+    client().unwrap();
     let config = tidegate::config::parse(&town.configuration(), "tidegate.toml").unwrap();
     let path = &town.sandbox.credentials.play_service_account_path;
-    let reference = SecretRef::File(path.clone());
-    let key = secret(&reference, path.parent().unwrap()).unwrap();
+    let key = SecretString::from(std::fs::read_to_string(path).unwrap());
     let identity = Identity::from_key(&key, "the test's key", &config.endpoints).unwrap();
     identity.token_source(Scope::Play).unwrap()
 }

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, Service};
 
+use crate::support::{SESSIONS, session, with};
 use crate::town::{Apps, Events, Ran, Town, hours_later};
 
 const PACKAGE: &str = "com.example.app";
@@ -61,6 +62,27 @@ async fn where_everything_is_completed_one_request_without_an_edit_is_enough() {
     let after_an_hour = town.asks(1).await;
     assert!(after_an_hour.iter().any(|asked| asked == "POST /edits"), "{after_an_hour:?}");
     assert_eq!(town.asks(1).await, ["GET /tracks/production/releases"]);
+}
+
+#[tokio::test]
+async fn sessions_of_testers_before_the_last_list_do_not_belong_to_a_rollout() {
+    let town = quiet_town(&[]).await;
+    for hours in [-50, -49] {
+        // At the first, everything is looked at; at the second, half an hour before the rollout, the list is enough.
+        let at = hours_later(hours).replace(":00:00Z", if hours == -50 { ":45:00Z" } else { ":30:00Z" });
+        assert_eq!(town.run_at(&at).await.code(), 0);
+    }
+    let staged = json!({"name": "3.0", "versionCodes": ["300"], "status": "inProgress", "userFraction": 0.1});
+    town.sandbox.model().console_change(PACKAGE, "production", vec![completed(200), staged]).unwrap();
+    let of_300 = |id: &str, at: &str| {
+        with(session(id, at), json!({"application": {"build_version": "300", "display_version": "3.0"}}))
+    };
+    town.fixture.import(
+        SESSIONS,
+        &[of_300("tester", "2026-11-16T11:15:00Z"), of_300("user", "2026-11-16T11:40:00Z")],
+    );
+    let ran = town.run_at("2026-11-16T12:00:00Z").await;
+    assert_eq!(ran.result()["sessions"], 1, "{}", ran.stdout());
 }
 
 #[tokio::test]

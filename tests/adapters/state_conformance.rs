@@ -334,7 +334,8 @@ async fn the_watch_over_an_app_is_kept<S: Store>(place: &Place) {
     let store = S::open(place);
     assert_eq!(store.memory().app(&app()).await.unwrap().watch, Watch::default());
     let lease = acquire(&store, "p1/run").await.unwrap();
-    let news = RunNews { trouble: Some(Reason::NoSessions), not_before: Some(at(NOW)), bytes_billed: 7 };
+    let (trouble, instant) = (Some(Reason::NoSessions), Some(at(NOW)));
+    let news = RunNews { trouble, not_before: instant, bytes_billed: 7, listed_at: instant };
     let (watch, _) = Watch::default().after(&news, 1, at(NOW));
     store.commit(&lease, vec![Write::Watch(app(), Box::new(watch.clone()))]).await.unwrap();
     assert_eq!(store.memory().app(&app()).await.unwrap().watch, watch);

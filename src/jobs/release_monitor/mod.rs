@@ -23,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::act::Resumed;
 use self::leave::Planned;
 use self::observe::{Provisional, Unjudged};
+use self::watch::LookedAt;
 use super::brakes::Brakes;
 use super::{Acted, AppReport, AppWorld};
 use crate::domain::control::Heard;
@@ -181,9 +182,10 @@ impl ReleaseMonitor<'_> {
         let known = self.state.memory().app(&world.id).await?;
         let heard = leave::hear(self, world).await;
         let mut reports = self.finish_open_intents(world, lease, &known, &heard).await?;
+        let mut looked = LookedAt::EveryRelease;
         match watch::left_alone(world, &known.watch, now) {
             Some(report) => reports.push(report),
-            None if nothing_is_rolling_out(world, &known, now).await => {}
+            None if nothing_is_rolling_out(world, &known, now).await => looked = LookedAt::TheList,
             None => match world.target.releases().await {
                 Ok(releases) => {
                     reports.extend(self.judge_and_act(world, lease, &releases, &heard, now).await?);
@@ -194,7 +196,7 @@ impl ReleaseMonitor<'_> {
         let mut reports = or_nothing(world, reports);
         let leave = leave::of_app(world, &heard, now);
         let tells = leave.tells();
-        let kept = watch::keep(self, world, lease, &known.watch, &reports, leave, now).await;
+        let kept = watch::keep(self, world, lease, &known.watch, &reports, leave, looked, now).await;
         let mut problems = Vec::new();
         match &heard {
             Heard::Words(control) if tells => leave::tell_of_holds(self, world, lease, control, now).await?,

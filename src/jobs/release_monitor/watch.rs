@@ -16,6 +16,15 @@ use crate::ports::{Lease, StateError, Write};
 /// However long a service asks to be left alone, a release is not left unwatched for longer.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
+/// What a run looked at to find what is rolling out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookedAt {
+    /// The store's list alone, which was enough.
+    TheList,
+    /// Every release, as far as they could be looked at.
+    EveryRelease,
+}
+
 /// The report of an app whose warehouse asked to be left alone for longer than this run can wait.
 #[must_use]
 pub fn left_alone(world: &AppWorld, watch: &Watch, now: Timestamp) -> Option<AppReport> {
@@ -36,6 +45,7 @@ pub async fn keep(
     before: &Watch,
     reports: &[AppReport],
     leave: Leave,
+    looked: LookedAt,
     now: Timestamp,
 ) -> Result<(), StateError> {
     // A run that rested found out nothing: trouble that was there goes on, and is not told anew.
@@ -44,7 +54,9 @@ pub async fn keep(
     }
     // Where nobody may be told, the episode goes on untold.
     let alarm_after_runs = if leave.tells() { world.alarm_after_runs } else { u32::MAX };
-    let (watch, alarm) = before.after(&news(reports, now), alarm_after_runs, now);
+    let listed_at = (looked == LookedAt::TheList).then_some(now);
+    let news = RunNews { listed_at, ..news(reports, now) };
+    let (watch, alarm) = before.after(&news, alarm_after_runs, now);
     if watch == *before {
         return Ok(());
     }
@@ -66,6 +78,7 @@ fn news(reports: &[AppReport], now: Timestamp) -> RunNews {
         trouble: troubled(reports).next().map(|report| report.reason),
         not_before: wait.and_then(|wait| now.checked_add(wait.min(LONGEST_WAIT)).ok()),
         bytes_billed: reports.iter().filter_map(queries).sum(),
+        listed_at: None,
     }
 }
 

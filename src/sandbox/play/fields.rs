@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn staged(more: Value) -> Value {
+    fn staged(more: &Value) -> Value {
         let mut release = json!({"versionCodes": ["200"], "status": "inProgress", "userFraction": 0.1});
         for (name, value) in more.as_object().unwrap() {
             release[name] = value.clone();
@@ -120,35 +120,35 @@ mod tests {
 
     #[test]
     fn countries_are_for_production_in_progress() {
-        let aimed = staged(json!({"countryTargeting": {"countries": ["DE"]}}));
+        let aimed = staged(&json!({"countryTargeting": {"countries": ["DE"]}}));
         assert_eq!(check("production", 0, None, &aimed), Ok(()));
         assert_eq!(check("beta", 0, None, &aimed), Err(PlayError::CountryTargeting));
         let mut halted = aimed.clone();
         halted["status"] = json!("halted");
         assert_eq!(check("production", 0, Some(&aimed), &halted), Err(PlayError::CountryTargeting));
-        let odd = staged(json!({"countryTargeting": {"country": "DE"}}));
+        let odd = staged(&json!({"countryTargeting": {"country": "DE"}}));
         assert!(check("production", 0, None, &odd).is_err());
     }
 
     #[test]
     fn notes_are_short_and_have_a_language() {
-        let notes = |text: &str| staged(json!({"releaseNotes": [{"language": "de-DE", "text": text}]}));
+        let notes = |text: &str| staged(&json!({"releaseNotes": [{"language": "de-DE", "text": text}]}));
         assert_eq!(check("production", 0, None, &notes(&"ü".repeat(500))), Ok(()));
         let long = notes(&"ü".repeat(501));
         assert_eq!(check("production", 0, None, &long), Err(PlayError::NotesTooLong("de-DE".to_owned())));
         assert_eq!(check("production", 0, Some(&long), &long), Ok(()), "as it was served");
         for odd in [json!({}), json!([{"text": "x"}]), json!([{"language": "de", "text": "x", "more": 1}])] {
-            assert!(check("production", 0, None, &staged(json!({"releaseNotes": odd}))).is_err(), "{odd}");
+            assert!(check("production", 0, None, &staged(&json!({"releaseNotes": odd}))).is_err(), "{odd}");
         }
     }
 
     #[test]
     fn the_priority_is_fixed_once_the_release_is_rolled_out() {
-        let with = |priority: Value| staged(json!({"inAppUpdatePriority": priority}));
+        let with = |priority: Value| staged(&json!({"inAppUpdatePriority": priority}));
         let draft = json!({"versionCodes": ["200"], "status": "draft", "inAppUpdatePriority": 1});
         assert_eq!(check("production", 0, Some(&draft), &with(json!(5))), Ok(()));
         assert_eq!(check("production", 0, Some(&with(json!(5))), &with(json!(5))), Ok(()));
-        assert_eq!(check("production", 0, Some(&staged(json!({}))), &with(json!(0))), Ok(()));
+        assert_eq!(check("production", 0, Some(&staged(&json!({}))), &with(json!(0))), Ok(()));
         let fixed = check("production", 0, Some(&with(json!(5))), &with(json!(4)));
         assert_eq!(fixed, Err(PlayError::PriorityFixed));
         for odd in [json!(6), json!(-1), json!(1.5), json!("1")] {

@@ -156,7 +156,7 @@ impl<'d> Checker<'d> {
             None => true,
             Some("int64") => text.parse::<i64>().is_ok(),
             Some("uint64") => text.parse::<u64>().is_ok(),
-            Some("date-time") => text.parse::<Timestamp>().is_ok(),
+            Some("date-time" | "google-datetime") => text.parse::<Timestamp>().is_ok(),
             Some("uri") => text.contains("://") && !text.contains(char::is_whitespace),
             Some("uri-reference") => !text.contains(char::is_whitespace),
             Some(other) => panic!("{place}: a text of format {other}"),
