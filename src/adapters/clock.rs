@@ -1,8 +1,10 @@
 //! The one place that asks the machine what time it is, and how much of it has passed.
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 
-use crate::ports::Clock;
+use crate::ports::{Clock, Moment};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,6 +15,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn moment(&self) -> Moment {
+        moment()
+    }
 }
 
 /// The present instant of the clock that never jumps: deadlines and waits are measured with it.
@@ -22,6 +28,14 @@ pub fn steady() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
+/// The present moment by both clocks of the machine.
+#[must_use]
+pub fn moment() -> Moment {
+    static FIRST: OnceLock<tokio::time::Instant> = OnceLock::new();
+    let now = steady();
+    Moment { wall: SystemClock.now(), steady: now.saturating_duration_since(*FIRST.get_or_init(|| now)) }
+}
+
 /// A clock that stands still: the instant that a run was asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub Timestamp);
@@ -29,5 +43,9 @@ pub struct FixedClock(pub Timestamp);
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
+    }
+
+    fn moment(&self) -> Moment {
+        moment()
     }
 }

@@ -18,6 +18,16 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The page of this run in GitHub Actions, where it is one.
+#[must_use]
+pub fn run_page() -> Option<String> {
+    let server = variable("GITHUB_SERVER_URL").filter(|server| server.starts_with("https://"))?;
+    let (repository, run) = (variable("GITHUB_REPOSITORY")?, variable("GITHUB_RUN_ID")?);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let is_plain = repository.chars().all(plain) && run.chars().all(|c| c.is_ascii_digit());
+    is_plain.then(|| format!("{server}/{repository}/actions/runs/{run}"))
+}
+
 /// Reads what a reference points to. Relative paths start at `directory`, the configuration file's.
 ///
 /// # Errors

@@ -8,18 +8,23 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
+use super::ending::{self, within};
+use super::place;
 use super::print;
 use crate::adapters::clock::{self, FixedClock, SystemClock};
 use crate::adapters::environment;
 use crate::cli::{Common, FailOn, Output, Run};
+use crate::config::App;
+use crate::domain::control::Switch;
 use crate::domain::judge::Decision;
 use crate::domain::verdict::Reason;
 use crate::exit::{Ended, Exit};
+use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::{AppReport, AppWorld, JobId};
 use crate::ports::{Clock, StateError};
 use crate::report::{github, human, json};
-use crate::world::{self, Acting, World};
+use crate::world::{self, Acting, Loaded, World};
 
 /// Apps that are worked on at once: enough to hide the services' own time, few enough for their rate limits.
 const APPS_AT_ONCE: usize = 16;
@@ -37,11 +42,20 @@ type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
 /// Where nothing could be started, or the run was ended from outside.
 pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
+    let mode = world::mode()?;
     let loaded = world::load(common.config.as_deref())?;
+    if acting == Acting::Live && mode != Switch::Off && !args.any_ref {
+        place::may_act()?;
+    }
+    if mode == Switch::Off {
+        return switched_off(args, common, &loaded);
+    }
     let deadline = Duration::try_from(args.deadline).map_err(Ended::usage)?;
     let end = clock::steady() + deadline;
     let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
-    let world = within(deadline, loaded.world(&common.apps, acting, reads_until)).await??;
+    let brakes = Brakes::new(clock::moment(), deadline);
+    let building = Box::pin(loaded.world(&common.apps, acting, reads_until));
+    let world = within(deadline, &brakes, building).await??;
     if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
         return Err(Ended::usage(
             "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",
@@ -53,15 +67,25 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     };
     let done = Mutex::new(Vec::new());
     let left = end.saturating_duration_since(clock::steady());
-    let ended = within(left, all_apps(args.job, &world, clock.as_ref(), acting, &done)).await;
-    let reports = in_order(&world, done.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let monitor = ReleaseMonitor {
+        state: world.state.as_ref(),
+        clock: clock.as_ref(),
+        holder: holder(),
+        brakes: &brakes,
+        held: Mutex::default(),
+    };
+    let ended = within(left, &brakes, all_apps(args.job, &world, &monitor, acting, &done)).await;
+    if ended.is_err() {
+        ending::give_back(&monitor).await;
+    }
+    let reports = in_order(&world, &loaded, done.into_inner().unwrap_or_else(PoisonError::into_inner));
     show(args, common.output, &reports);
     ended?;
     Ok(exit(&args.fail_on, &reports))
 }
 
 /// The reports in the order of the configuration, with one for each app that the run did not get to.
-fn in_order(world: &World, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppReport> {
+fn in_order(world: &World, loaded: &Loaded, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppReport> {
     for (index, app) in world.apps.iter().enumerate() {
         if done.iter().all(|(finished, _)| *finished != index) {
             let problem = "the run was ended before this app was done; the next run goes on".to_owned();
@@ -69,52 +93,21 @@ fn in_order(world: &World, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppRep
         }
     }
     done.sort_by_key(|(index, _)| *index);
-    done.into_iter().flat_map(|(_, reports)| reports).collect()
-}
-
-/// Ends the work at the deadline or a signal. Whatever was written down by then, the next run goes on with.
-async fn within<T>(deadline: Duration, work: impl Future<Output = T>) -> Result<T, Ended> {
-    let ended = |exit, why: &str| Ended {
-        exit,
-        message: format!("{why}\n  fix: nothing is half done that the next run does not finish"),
-    };
-    tokio::select! {
-        done = work => Ok(done),
-        () = tokio::time::sleep(deadline) => Err(ended(Exit::Failed, "the deadline of the run has passed")),
-        () = interrupted() => Err(ended(Exit::Interrupted, "interrupted")),
-        () = terminated() => Err(ended(Exit::Terminated, "terminated")),
-    }
-}
-
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-#[cfg(unix)]
-pub(super) async fn terminated() {
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-pub(super) async fn terminated() {
-    std::future::pending().await
+    let all = done.into_iter().flat_map(|(_, reports)| reports).chain(world.left_out.iter().cloned());
+    let mut all: Vec<AppReport> = all.collect();
+    all.sort_by_key(|report| loaded.config.apps.iter().position(|app| app.id == report.app));
+    all
 }
 
 /// Works on every app, and puts the reports of each where they outlive an end from outside.
-async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, done: &Reports) {
-    let JobId::ReleaseMonitor = job;
-    let monitor = ReleaseMonitor { state: world.state.as_ref(), clock, holder: holder() };
-    let monitor = &monitor;
+async fn all_apps(job: JobId, world: &World, monitor: &ReleaseMonitor<'_>, acting: Acting, done: &Reports) {
     let apps = futures_util::stream::iter(world.apps.iter().enumerate());
     apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {
-        let outcome = match acting {
-            Acting::Live => monitor.run(app).await,
-            Acting::DryRun => monitor.dry_run(app).await,
+        let outcome = match (job, acting) {
+            (JobId::ReleaseMonitor, Acting::Live) => monitor.run(app).await,
+            (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
+            (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,
+            (JobId::Outbox, Acting::DryRun) => monitor.dry_outbox(app).await,
         };
         let reports = outcome.unwrap_or_else(|error| vec![not_done(app, &error)]);
         done.lock().unwrap_or_else(PoisonError::into_inner).push((index, reports));
@@ -128,6 +121,7 @@ fn not_done(app: &AppWorld, error: &StateError) -> AppReport {
     let reason = match error {
         StateError::Busy { .. } => Reason::AnotherRun,
         StateError::LostLease { .. } => Reason::LeaseLost,
+        StateError::Overtaken { .. } => Reason::ChangedMeanwhile,
         StateError::Failed(_) | StateError::Unreadable(_) => return report,
     };
     AppReport { decision: Decision::None, reason, ..report }
@@ -145,6 +139,14 @@ pub fn holder() -> String {
 #[must_use]
 pub fn random_word() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+/// Nobody is asked anything: neither a state, nor a store, nor a warehouse.
+fn switched_off(args: &Run, common: &Common, loaded: &Loaded) -> Result<Exit, Ended> {
+    let off = |app: &&App| AppReport::switched_off(app.id.clone(), app.platform());
+    let reports: Vec<AppReport> = loaded.chosen(&common.apps)?.iter().map(off).collect();
+    show(args, common.output, &reports);
+    Ok(Exit::Success)
 }
 
 fn show(args: &Run, output: Output, reports: &[AppReport]) {
@@ -184,18 +186,27 @@ fn append(variable: &str, text: &str) {
     }
 }
 
+/// Nothing could be concluded, or a release has to be halted and is still being offered.
+fn is_failed(report: &AppReport) -> bool {
+    let halt_not_made = report.decision == Decision::Halt && report.reason == Reason::CouldNotComplete;
+    report.decision == Decision::Error || halt_not_made
+}
+
 /// Failures come first, so that a lost lease can't hide them. An app that another run works on is no failure. A stopped
 /// export of crashes is told without being asked for: nothing else would show it.
 fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
-    let is_busy = |report: &&AppReport| matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost);
+    let is_busy = |report: &&AppReport| {
+        matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost | Reason::ChangedMeanwhile)
+    };
     let left: Vec<&AppReport> = reports.iter().filter(|report| !is_busy(report)).collect();
-    if !left.is_empty() && left.iter().all(|report| report.decision == Decision::Error) {
+    if !left.is_empty() && left.iter().all(|report| is_failed(report)) {
         return Exit::Failed;
     }
     if left.iter().any(|report| report.decision == Decision::Error || !report.problems.is_empty()) {
         return Exit::Partial;
     }
-    if reports.iter().any(|report| report.reason == Reason::LeaseLost) {
+    let is_lost = |report: &AppReport| matches!(report.reason, Reason::LeaseLost | Reason::ChangedMeanwhile);
+    if reports.iter().any(is_lost) {
         return Exit::LostLease;
     }
     let worst_first = [FailOn::Halt, FailOn::Warn, FailOn::InsufficientData, FailOn::StaleData, FailOn::Hold];

@@ -36,7 +36,7 @@ pub async fn serve(args: &cli::Sandbox) -> Result<Exit, Ended> {
     print::out(&format!("{line}\n"));
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
-        () = super::run::terminated() => {}
+        () = super::ending::terminated() => {}
     }
     sandbox.shutdown().await;
     Ok(Exit::Success)

@@ -12,6 +12,8 @@ use super::error::Refused;
 const LONGEST_PART: usize = 1024;
 /// The longest id of a store or channel, in characters; the real ones have at most 36.
 const LONGEST_ID: usize = 64;
+/// The longest address of a page, in characters: what Slack takes for a button.
+const LONGEST_PAGE: usize = 3000;
 /// The length of the id of a workload identity pool, or of a provider in it, in characters.
 const POOL_PART_LENGTH: RangeInclusive<usize> = 4..=32;
 /// The longest name of an owner, a repository or a file at GitHub, in characters; the real ones have at most 100.
@@ -155,6 +157,12 @@ text!(
     "^[A-Za-z0-9._-]+\\.ya?ml$"
 );
 text!(
+    /// The address of a page for people.
+    PageUrl,
+    page,
+    "^https://[^\\s<>\"]+$"
+);
+text!(
     /// The address of a service on this machine.
     LoopbackUrl,
     loopback,
@@ -239,6 +247,21 @@ fn channel(given: &str) -> Result<(), Refused> {
     Err(Refused::new(
         format!("is {given:?}, which is no id of a channel"),
         "write the id, such as C0123456, not the name: Slack shows it at the end of the channel's details",
+    ))
+}
+
+/// It becomes the address of a button, which Slack takes up to a length and only without blanks.
+fn page(given: &str) -> Result<(), Refused> {
+    let plain = given.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"'));
+    let host = given
+        .strip_prefix("https://")
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
+    if host && plain && given.len() <= LONGEST_PAGE {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no address of a page"),
+        "write it whole, beginning with https://, without blanks, such as \"https://wiki.example.com/releases\"",
     ))
 }
 
@@ -559,6 +582,16 @@ mod tests {
     fn a_location_is_a_name() {
         assert!(location("EU").is_ok() && location("europe-west3").is_ok());
         assert!(location("").is_err() && location("EU&x=1").is_err());
+    }
+
+    #[test]
+    fn a_page_is_reached_by_https_alone() {
+        assert!(page("https://wiki.example.com/a?b=c#d").is_ok());
+        for bad in
+            ["", "http://wiki.example.com", "https://", "https:// x", "javascript:alert(1)", "https://a/<b>"]
+        {
+            assert!(page(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

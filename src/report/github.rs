@@ -77,6 +77,7 @@ pub fn annotations(reports: &[AppReport]) -> String {
     let one = |report: &AppReport| -> Option<String> {
         let level = match report.decision {
             Decision::Halt | Decision::Error => "error",
+            Decision::Overridden => "warning",
             _ if report.is_data_alarm() => "error",
             Decision::Warn | Decision::StaleData | Decision::InsufficientData => "warning",
             // Two runs that meet are nothing that a person has to look at.

@@ -4,3 +4,4 @@ pub mod checks;
 pub mod github;
 pub mod human;
 pub mod json;
+pub mod ledger;

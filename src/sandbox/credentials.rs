@@ -13,6 +13,7 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,14 +21,13 @@ use serde_json::{Value, json};
 use super::github::error::GitHubError;
 use super::google::model::{GoogleModel, PROVIDER, SignIn};
 use super::google::tokens::{Tokens, random};
-use super::time::wall_clock;
 
 const ASC_KEY_ID: &str = "SANDBOXKEY";
 const ASC_ISSUER_ID: &str = "5a7db0c5-0000-4000-8000-000000000001";
 const ASC_AUDIENCE: &str = "appstoreconnect-v1";
 /// The longest life of an App Store Connect token, from `iat` to `exp`.
 const ASC_TOKEN_SECONDS: i64 = 1_200;
-/// How far ahead of this machine's clock a token may be issued.
+/// How far ahead of the service's clock a token may be issued.
 const CLOCK_SKEW_SECONDS: i64 = 10;
 const PLAY_SCOPE: &str = "https://www.googleapis.com/auth/androidpublisher";
 /// Either opens BigQuery.
@@ -225,17 +225,26 @@ pub(crate) struct Gatekeeper {
 pub(crate) type Refusal = String;
 
 impl Gatekeeper {
-    /// Checks an App Store Connect token (ES256; team or individual key; at most 20 minutes of life).
-    pub(crate) fn app_store_connect(&self, bearer: Option<&str>) -> Result<(), Refusal> {
+    /// Checks an App Store Connect token at an instant of Apple's own clock (ES256; team or individual key; at most 20
+    /// minutes of life).
+    pub(crate) fn app_store_connect(&self, bearer: Option<&str>, now: Timestamp) -> Result<(), Refusal> {
         let token = bearer.ok_or("no bearer token")?;
         check_header(token, ASC_KEY_ID)?;
         let mut rules = rules(Algorithm::ES256);
         rules.set_required_spec_claims(&["exp", "aud"]);
         rules.set_audience(&[ASC_AUDIENCE]);
+        // The library would judge the end by this machine's clock.
+        rules.validate_exp = false;
         let claims = decode::<Value>(token, &self.asc_key, &rules).map_err(|error| error.to_string())?.claims;
         let (issued, expires) = (seconds(&claims, "iat")?, seconds(&claims, "exp")?);
-        if issued > wall_clock().as_second() + CLOCK_SKEW_SECONDS {
+        if issued > now.as_second() + CLOCK_SKEW_SECONDS {
             return Err("iat is in the future".to_owned());
+        }
+        if claims["nbf"].as_i64().is_some_and(|not_before| not_before > now.as_second()) {
+            return Err("nbf is in the future".to_owned());
+        }
+        if expires <= now.as_second() {
+            return Err("exp is in the past".to_owned());
         }
         if expires - issued > ASC_TOKEN_SECONDS {
             return Err(format!("exp is more than {ASC_TOKEN_SECONDS} seconds after iat"));

@@ -49,7 +49,7 @@ pub use google::seed::{GoogleSeed, SecretAccess, SecretSeed};
 pub use log::LoggedRequest;
 pub use model::Model;
 pub use play::seed::{AppStage, PlayAppSeed, PlayConditions, ReviewState, Sending, TrackSeed};
-pub use slack::{ChannelAccess, ChannelSeed};
+pub use slack::{BlockFault, ChannelAccess, ChannelSeed, ChannelVisibility, check_blocks};
 
 /// How long open connections may finish when the sandbox shuts down.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);

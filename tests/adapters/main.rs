@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
+mod asc_faults;
 mod bigquery;
 mod bigquery_faults;
 mod bigquery_surface;
 mod bigquery_thrift;
 mod contract;
+mod control;
 mod demo;
 mod doctor;
 mod emulator;
@@ -22,8 +24,13 @@ mod grpc_proxy;
 mod identity;
 mod import;
 mod killed;
+mod ledger;
 mod monitor;
 mod pairs;
+mod play_faults;
+mod play_recovery;
+mod play_requests;
+mod random_faults;
 mod sparing;
 mod state_conformance;
 mod support;

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod interleavings;
 mod judging;
 mod looking;
 mod messages;
+mod recomputing;
 mod scenarios;
 mod support;

@@ -19,9 +19,11 @@
 
 mod client;
 mod commit;
+mod control;
 mod document;
 mod error;
 mod lease;
+mod ledger;
 mod names;
 mod patience;
 mod probe;
@@ -42,6 +44,7 @@ use self::transaction::transact;
 use crate::domain::counts::Partials;
 use crate::domain::decision::Record;
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::Page;
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
@@ -72,7 +75,7 @@ impl FirestoreState {
         transact(&self.client, &Probe).await
     }
 
-    fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading { client: &self.client }
     }
 }
@@ -115,5 +118,13 @@ impl Memory for FirestoreState {
 
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
         self.reading().decision(id).await
+    }
+
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        self.reading().evidence(id).await
+    }
+
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        self.reading().ledger(app, from).await
     }
 }

@@ -4,15 +4,17 @@
 //! anything was sent, or the server said "too many requests". Every other unclear outcome is the caller's, who reads
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
 
+mod deliver;
 mod error;
 pub mod retry;
 
+pub use deliver::{Content, Delivered};
 pub use error::{HttpError, Kind, excerpt};
 
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
@@ -173,20 +175,50 @@ impl Service {
         Ok(server_time(answer.headers()))
     }
 
+    /// One try, with every value of one of the answer's headers, whether or not it succeeded.
+    pub async fn once_with_values(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        name: &str,
+    ) -> (Result<Value, HttpError>, Vec<String>) {
+        let answer = match Box::pin(self.send(call, token)).await {
+            Ok(answer) => answer,
+            Err(error) => return (Err(error), Vec::new()),
+        };
+        let values = answer.headers().get_all(name).into_iter();
+        let values = values.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+        (Box::pin(self.understood(call, answer)).await, values)
+    }
+
+    /// Path and query of an address at this service; none where it is an address elsewhere.
+    #[must_use]
+    pub fn path_of<'a>(&self, address: &'a str) -> Option<&'a str> {
+        address.strip_prefix(self.base.as_str()).filter(|path| path.starts_with('/'))
+    }
+
     async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
+        let answer = Box::pin(self.send(call, token)).await?;
+        let headers = answer.headers().clone();
+        Box::pin(self.understood(call, answer)).await.map(|answer| (answer, headers))
+    }
+
+    async fn send(&self, call: &Call, token: &SecretString) -> Result<Response, HttpError> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header(AUTHORIZATION, bearer(token));
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let answer =
-            request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))?;
+        request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))
+    }
+
+    async fn understood(&self, call: &Call, answer: Response) -> Result<Value, HttpError> {
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
         let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
         let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
         match (status, parse(&text)) {
-            (200..=299, Ok(body)) => return Ok((body, headers)),
+            (200..=299, Ok(body)) => return Ok(body),
             (200..=299, Err(problem)) => {
                 Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
             }

@@ -20,9 +20,11 @@ use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, PhasedRele
 
 use self::description::Description;
 use self::schema::Problem;
+use crate::asc_faults;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::github;
+use crate::{play_recovery, play_requests};
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
 
@@ -60,7 +62,7 @@ const BLOCKS: &str =
 const USER: &str = "the schema lacks it, and the example that the description gives for this reply has it";
 
 /// Calls that must have been checked, with the status of their replies: without them a flow went another way.
-const MUST_BE_SEEN: [&str; 70] = [
+const MUST_BE_SEEN: &[&str] = &[
     "GET /user 200",
     "GET /user 403",
     "GET /repos/{owner}/{repo} 200",
@@ -98,11 +100,21 @@ const MUST_BE_SEEN: [&str; 70] = [
     "PUT /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 409",
     "POST /androidpublisher/v3/applications/{packageName}/edits/{editId}:commit 200",
     "DELETE /androidpublisher/v3/applications/{packageName}/edits/{editId} 204",
+    "GET /androidpublisher/v3/applications/{applicationsId}/tracks/{tracksId}/releases 200",
+    "GET /androidpublisher/v3/applications/{packageName}/appRecoveries 200",
+    "GET /androidpublisher/v3/applications/{packageName}/appRecoveries 400",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries 404",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:deploy 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:deploy 400",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:addTargeting 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:cancel 200",
     "GET /v1/apps 200",
     "GET /v1/apps 401",
     "GET /v1/apps/{id}/appStoreVersions 200",
     "GET /v1/apps/{id}/appStoreVersions 404",
     "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 200",
+    "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 404",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 200",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 403",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 409",
@@ -267,7 +279,9 @@ async fn traffic() -> Vec<LoggedRequest> {
         calls.extend(run(apps, events).await);
     }
     calls.extend(refused(Apps::Android, Service::GooglePlay, 403, "PUT", "/tracks/").await);
-    calls.extend(refused(Apps::Android, Service::GooglePlay, 409, "PUT", "/tracks/").await);
+    calls.extend(concurrent_on_google_play().await);
+    calls.extend(play_requests::idle().await);
+    calls.extend(play_recovery::every_kind_of_call().await);
     calls.extend(refused(Apps::Ios, Service::AppStoreConnect, 403, "PATCH", "/v1/").await);
     calls.extend(refused(Apps::Ios, Service::AppStoreConnect, 404, "GET", "/appStoreVersions").await);
     calls.extend(misconfigured(Apps::Android, "[[app]]", "[[app]]\ntrack = \"nowhere\"").await);
@@ -275,6 +289,7 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(misconfigured(Apps::Android, CHANNEL, "C0NOWHERE1").await);
     calls.extend(overtaken_on_google_play().await);
     calls.extend(overtaken_on_the_app_store().await);
+    calls.extend(asc_faults::every_kind_of_call().await);
     calls.extend(killed().await);
     calls.extend(killed_under_a_warning().await);
     calls.extend(warned_anew().await);
@@ -297,6 +312,16 @@ async fn refused(apps: Apps, service: Service, code: u16, method: &str, path: &s
     let refusal = FaultKind::Status(CannedReply::status(code));
     town.sandbox.model().add_fault(Fault::new(service, refusal).on(method, path));
     assert_ne!(town.monitor(&[]).await.code(), 0);
+    town.sandbox.model().requests()
+}
+
+/// A bad release, and another publisher at the same moment; the halt is made anew a little later.
+async fn concurrent_on_google_play() -> Vec<LoggedRequest> {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let busy = FaultKind::Status(CannedReply::status(409));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, busy).on("PUT", "/tracks/"));
+    assert_eq!(town.monitor(&[]).await.code(), 0);
+    assert_eq!(town.store_status(), "halted");
     town.sandbox.model().requests()
 }
 
@@ -344,7 +369,7 @@ async fn overtaken_on_the_app_store() -> Vec<LoggedRequest> {
     let state = town.sandbox.model().state();
     let versions = state["asc"][0]["versions"].as_array().unwrap();
     let id = versions.iter().find_map(|version| version["phasedRelease"]["id"].as_str()).unwrap();
-    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersionPhasedRelease");
+    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersions?").after(1);
     let change = || {
         town.sandbox.model().change_phased_release(id, PhasedReleaseState::Paused).unwrap();
     };
