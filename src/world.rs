@@ -24,9 +24,7 @@ use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{
-    self, App, AppRecovery, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way,
-};
+use crate::config::{self, App, AppRecovery, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
 use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::domain::links::Links;
@@ -445,7 +443,6 @@ impl<'l> Parts<'l> {
 
     /// The store of an app.
     pub(crate) async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
-        let endpoints = &self.loaded.config.endpoints;
         match &app.target {
             Target::GooglePlay { package, track, credentials, in_review, app_recovery: _ } => {
                 let token = self.play_token(app, credentials.as_ref()).await?;
@@ -467,7 +464,9 @@ impl<'l> Parts<'l> {
 
     /// What is done for devices that have a halted version, where the configuration wants anything done.
     async fn recoveries(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
-        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else { return Ok(None) };
+        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else {
+            return Ok(None);
+        };
         if *app_recovery == AppRecovery::Off {
             return Ok(None);
         }

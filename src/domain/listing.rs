@@ -74,6 +74,8 @@ mod tests {
             newest_session_at: None,
             newest_crash_at: None,
             looked: Looked::default(),
+            configuration: None,
+            pauses: Default::default(),
             intent: None,
         }
     }

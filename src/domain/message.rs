@@ -63,10 +63,21 @@ impl NoteKind {
     #[must_use]
     pub fn must_arrive(self) -> bool {
         match self {
-            Self::Halt | Self::HaltFailed | Self::Alarm | Self::HaltedElsewhere => true,
-            Self::Warning | Self::FastTrack | Self::BudgetAlert | Self::Superseded | Self::PauseBudget => {
-                false
-            }
+            Self::Halt
+            | Self::HaltFailed
+            | Self::HaltHeld
+            | Self::Alarm
+            | Self::HaltedElsewhere
+            | Self::PauseBudget => true,
+            Self::Warning
+            | Self::FastTrack
+            | Self::BudgetAlert
+            | Self::Superseded
+            | Self::Resumed
+            | Self::Held
+            | Self::HoldEnds
+            | Self::HoldEnded
+            | Self::Reconfigured => false,
         }
     }
 
@@ -153,8 +164,8 @@ impl Note {
         let mut lines = vec![self.headline.clone()];
         lines.extend(self.lines.iter().cloned());
         let figures: Vec<String> =
-            self.figures.iter().map(|figure| format!("{}: {}", figure.label, figure.value)).collect();
-        lines.extend((!figures.is_empty()).then(|| figures.join(", ")));
+            self.figures.iter().map(|figure| format!("{} {}", figure.label, figure.value)).collect();
+        lines.extend((!figures.is_empty()).then(|| figures.join(" · ")));
         lines.push(self.next.clone());
         lines.join("\n")
     }
@@ -366,6 +377,7 @@ pub fn halted_elsewhere(
             id.platform, id.app
         ),
         lines: vec![format!("It was halted in the store's console or by another tool{stood}.")],
+        figures: Vec::new(),
         next: "It stays halted until a person resumes it; then its counts start anew.".to_owned(),
         topic: String::new(),
         subject: Some(Subject {
@@ -421,6 +433,7 @@ pub fn pause_budget(state: &ReleaseState, budget: &PauseBudget) -> Note {
             "What Apple does then is not documented: it may go on, and offer the release to everybody."
                 .to_owned(),
         ],
+        figures: Vec::new(),
         next: "Release a fixed version before that day: it takes the place of this one.".to_owned(),
         topic: String::new(),
         subject: None,
@@ -508,25 +521,6 @@ fn changed_settings(before: &Record, now: &Record) -> Vec<String> {
     lines.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
-/// What people are told where nothing could be concluded about an app for some runs.
-#[must_use]
-pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String]) -> Note {
-    let (symbol, word) = NoteKind::Alarm.symbol_and_word();
-    let since = minute(trouble.since);
-    Note {
-        kind: NoteKind::Alarm,
-        headline: format!("{symbol} {word} {platform} ({app}): {} since {since}", trouble.reason),
-        lines: found.iter().take(MOST_REASONS).map(|found| shortened(found, LONGEST_REASON)).collect(),
-        figures: Vec::new(),
-        next: "Nothing is released further meanwhile, and a bad release may go unnoticed. This is said once; every run \
-               tries again."
-            .to_owned(),
-        topic: trouble.reason.to_string(),
-        subject: None,
-        links: Vec::new(),
-    }
-}
-
 /// What people are told where a release must be halted and a person's hold stands against it.
 #[must_use]
 pub fn halt_held(record: &Record, held: &Said) -> Note {
@@ -537,6 +531,7 @@ pub fn halt_held(record: &Record, held: &Said) -> Note {
     Note {
         headline: headline(NoteKind::HaltHeld, record, deciding),
         lines: found.into_iter().chain([offered]).collect(),
+        figures: Vec::new(),
         next: format!(
             "Halt it with `tidegate control halt`, or end the hold with `tidegate control release-hold`. {}",
             explain(record)
@@ -618,6 +613,7 @@ pub fn of_hold(kind: NoteKind, app: &AppId, platform: Platform, held: &Said) -> 
     Note {
         headline: format!("{symbol} {shown} {platform}{version} ({app}): {about}"),
         lines,
+        figures: Vec::new(),
         next,
         topic: until,
         ..plain(kind)
@@ -629,6 +625,7 @@ fn plain(kind: NoteKind) -> Note {
         kind,
         headline: String::new(),
         lines: Vec::new(),
+        figures: Vec::new(),
         next: String::new(),
         topic: String::new(),
         subject: None,

@@ -407,6 +407,7 @@ pub fn about_hold(
         first_attempt_at: None,
         under: None,
         posted: None,
+        refusal: None,
         written_at: now,
     }
 }

@@ -561,8 +561,10 @@ async fn slack_threads_updates_and_metadata() {
     let next = json!({"channel": CHANNEL, "ts": parent, "limit": 1, "cursor": cursor});
     assert_eq!(texts(&world.slack("conversations.replies", next).await), ["edited", "quiet"]);
     world.control(Method::DELETE, &format!("/slack/channels/{CHANNEL}/messages/{parent}"), Value::Null).await;
-    let orphan = json!({"channel": CHANNEL, "text": "late", "thread_ts": parent});
-    assert_eq!(world.slack("chat.postMessage", orphan).await["error"], "thread_not_found");
+    let late = |thread: &str| json!({"channel": CHANNEL, "text": "late", "thread_ts": thread});
+    let reply = world.slack("chat.postMessage", late(&parent)).await;
+    assert_eq!(reply["message"]["thread_ts"], json!(parent), "a tombstone keeps its thread");
+    assert_eq!(world.slack("chat.postMessage", late("17.000000")).await["error"], "thread_not_found");
 }
 
 #[tokio::test]
@@ -598,6 +600,124 @@ async fn slack_refuses_with_its_own_words_and_takes_forms() {
         (&messages[0]["text"], &messages[0]["metadata"]["event_type"]),
         (&json!("a & b"), &json!("t"))
     );
+}
+
+#[tokio::test]
+async fn slack_asks_for_the_scope_of_each_method_and_takes_no_unknown_argument() {
+    let world = World::start().await;
+    let arguments = |method: &str| match method {
+        "chat.postMessage" => json!({"channel": CHANNEL, "text": "x"}),
+        "conversations.replies" => json!({"channel": CHANNEL, "ts": "1.0"}),
+        "files.getUploadURLExternal" => json!({"filename": "x.png", "length": 1}),
+        _ => json!({"channel": CHANNEL}),
+    };
+    let needs = [
+        ("chat.postMessage", "chat:write"),
+        ("conversations.history", "channels:history"),
+        ("conversations.replies", "channels:history"),
+        ("conversations.info", "channels:read"),
+        ("files.getUploadURLExternal", "files:write"),
+    ];
+    for (method, scope) in needs {
+        let (status, _) =
+            world.control(Method::PUT, "/slack/token", json!({"scopes": ["groups:read"]})).await;
+        assert_eq!(status, 204);
+        let refused = world.slack(method, arguments(method)).await;
+        let expected =
+            json!({"ok": false, "error": "missing_scope", "needed": scope, "provided": "groups:read"});
+        assert_eq!(refused, expected, "{method}");
+        world.model().set_slack_scopes(vec![scope.to_owned()]);
+        assert_ne!(world.slack(method, arguments(method)).await["error"], "missing_scope", "{method}");
+        let mut misspelt = arguments(method);
+        misspelt["chanel"] = json!("x");
+        assert_eq!(world.slack(method, misspelt).await["error"], "invalid_arg_name", "{method}");
+    }
+    assert_eq!(world.slack("auth.test", json!({})).await["ok"], true);
+}
+
+#[tokio::test]
+async fn slack_knows_who_may_see_and_write_where() {
+    let world = World::start().await;
+    let add = |id: &str, visibility, access| {
+        let seed = ChannelSeed { visibility, access, ..ChannelSeed::new(id, &id.to_lowercase()) };
+        world.model().add_slack_channel(seed).unwrap();
+    };
+    add("C0PUBLIC", ChannelVisibility::Public, ChannelAccess::NotInChannel);
+    add("C0SECRET", ChannelVisibility::Private, ChannelAccess::NotInChannel);
+    add("C0MEMBERS", ChannelVisibility::Private, ChannelAccess::Member);
+    let post = async |id: &str| {
+        let posted = world.slack("chat.postMessage", json!({"channel": id, "text": "x"})).await;
+        posted["error"].as_str().unwrap_or("ok").to_owned()
+    };
+    assert_eq!([post("C0PUBLIC").await, post("C0SECRET").await], ["not_in_channel", "channel_not_found"]);
+    world
+        .model()
+        .set_slack_scopes(["chat:write", "chat:write.public", "channels:read"].map(str::to_owned).to_vec());
+    assert_eq!([post("C0PUBLIC").await, post("C0SECRET").await], ["ok", "channel_not_found"]);
+    let described = world.slack("conversations.info", json!({"channel": "C0PUBLIC"})).await;
+    assert_eq!(
+        (&described["channel"]["is_member"], &described["channel"]["is_private"]),
+        (&json!(false), &json!(false))
+    );
+    let private = world.slack("conversations.info", json!({"channel": "C0MEMBERS"})).await;
+    assert_eq!(private["needed"], "groups:read");
+    let broadcast = json!({"channel": CHANNEL, "text": "x", "reply_broadcast": true});
+    assert_eq!(world.slack("chat.postMessage", broadcast).await["error"], "invalid_arguments");
+    let bad = json!({"channel": CHANNEL, "text": "x", "blocks": [{"type": "header"}]});
+    let refused = world.slack("chat.postMessage", bad).await;
+    assert!(refused["response_metadata"]["messages"][0].as_str().unwrap().contains("/blocks/0"), "{refused}");
+}
+
+#[tokio::test]
+async fn slack_answers_429_beyond_the_posts_of_a_second() {
+    let world = World::start().await;
+    world.control(Method::PUT, "/slack/limit", json!({"posts_per_second": 1})).await;
+    let post = async || {
+        let address = format!("{}/api/chat.postMessage", world.sandbox.endpoints.slack);
+        let request = world.client.post(address).bearer_auth(&world.sandbox.credentials.slack_token);
+        request.json(&json!({"channel": CHANNEL, "text": "x"})).send().await.unwrap()
+    };
+    // Two seconds may touch in a run of three posts, never in two such runs of it.
+    let mut limited = None;
+    for _ in 0..6 {
+        let answer = post().await;
+        if answer.status() == 429 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    let limited = limited.unwrap();
+    assert_eq!(limited.headers()["retry-after"], "1");
+    assert_eq!(read(limited).await.1["error"], "ratelimited");
+}
+
+#[tokio::test]
+async fn a_webhook_of_slack_posts_for_whoever_knows_it() {
+    const SECRET: &str = "/services/T0SANDBOX1/B0000000003/canary";
+    let world = World::start().await;
+    world.model().add_slack_channel(ChannelSeed::new("C0000000003", "hooked").with_webhook(SECRET)).unwrap();
+    let post = async |path: &str, body: Value, token: Option<&str>| {
+        let request = world.client.post(format!("{}{path}", world.sandbox.endpoints.slack)).json(&body);
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let expect = |status: u16, word: &str| (status, word.to_owned());
+    assert_eq!(post(SECRET, json!({"text": "hi"}), None).await, expect(200, "ok"));
+    assert_eq!(post("/services/T/B/X", json!({"text": "hi"}), None).await, expect(404, "no_service"));
+    assert_eq!(post(SECRET, json!({}), None).await, expect(400, "no_text"));
+    assert_eq!(
+        post(SECRET, json!({"text": "hi", "channel": "C9"}), None).await,
+        expect(400, "invalid_payload")
+    );
+    let blocks = json!({"blocks": [{"type": "section"}]});
+    assert_eq!(post(SECRET, blocks, None).await, expect(400, "invalid_blocks"));
+    assert_eq!(post(SECRET, json!({"text": "hi"}), Some("xoxb-1")).await, expect(403, "invalid_token"));
+    world.model().set_slack_access("C0000000003", ChannelAccess::Archived).unwrap();
+    assert_eq!(post(SECRET, json!({"text": "hi"}), None).await, expect(410, "channel_is_archived"));
+    assert_eq!(world.model().slack_messages("C0000000003").unwrap().len(), 1);
+    let logged = serde_json::to_string(&world.model().requests()).unwrap();
+    assert!(!logged.contains("canary"), "the address is a secret: {logged}");
 }
 
 #[tokio::test]

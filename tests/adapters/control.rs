@@ -504,6 +504,36 @@ async fn a_persons_halt_takes_the_path_of_a_rules_halt() {
 }
 
 #[tokio::test]
+async fn a_person_halts_what_everybody_is_offered_already() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    assert_eq!(
+        (decision(&town.monitor(&[]).await), town.store_status().as_str()),
+        (json!("fast-track"), "completed")
+    );
+    let unnamed = say(&town, &["halt"]).await;
+    assert_eq!(unnamed.code(), 2, "nothing is rolling out, so it has to be named: {}", unnamed.stderr());
+    let ran = say(&town, &["halt", "--release", "2.0"]).await;
+    assert_eq!((ran.code(), ran.result()["acted"].clone()), (0, json!(true)), "{}", ran.stderr());
+    assert_eq!((town.store_status().as_str(), told(&town, "HALTED").len()), ("halted", 1));
+}
+
+#[tokio::test]
+async fn what_people_say_is_in_the_ledger() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    say(&town, &["hold", "--release", "2.0"]).await;
+    town.monitor(&[]).await;
+    say(&town, &["halt"]).await;
+    let ledger = town.finish(&["ledger", "--output", "json"]).await;
+    assert_eq!(ledger.code(), 0, "{}", ledger.stderr());
+    assert!(
+        ledger.stdout().contains("\"hold\"") && ledger.stdout().contains("\"halt\""),
+        "{}",
+        ledger.stdout()
+    );
+    assert!(ledger.stdout().matches("the login fails").count() >= 2, "{}", ledger.stdout());
+}
+
+#[tokio::test]
 async fn a_persons_halt_that_was_killed_is_finished_by_the_job_outbox() {
     let town = Town::new(Apps::Android, Events::Good).await;
     town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, FaultKind::Hang).on("PUT", "/tracks/"));

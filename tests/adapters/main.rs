@@ -31,6 +31,8 @@ mod play_faults;
 mod play_recovery;
 mod play_requests;
 mod random_faults;
+mod slack_faults;
+mod slack_pictures;
 mod sparing;
 mod state_conformance;
 mod support;

@@ -18,9 +18,7 @@ use tidegate::domain::persons_word::PersonsWord;
 use tidegate::domain::rate::UserFraction;
 use tidegate::domain::release::{Change, Release};
 use tidegate::ports::{Lease, PortError, RolloutTarget as _};
-use tidegate::sandbox::{
-    CannedReply, Fault, FaultKind, PlayConditions, ReviewState, Sending, Service,
-};
+use tidegate::sandbox::{CannedReply, Fault, FaultKind, PlayConditions, ReviewState, Sending, Service};
 
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, Events, NOW, Ran, Town, hours_later};
@@ -42,7 +40,8 @@ pub fn play_token(town: &Town) -> GoogleToken {
 impl Town {
     /// The adapter itself.
     fn play(&self, in_review: InReview) -> GooglePlay {
-        let service = Place::new("Google Play", self.sandbox.endpoints.google_play.clone(), client().unwrap());
+        let service =
+            Place::new("Google Play", self.sandbox.endpoints.google_play.clone(), client().unwrap());
         let package = ApplicationId::new(PACKAGE).unwrap();
         GooglePlay::new(service, play_token(self), package, "production".to_owned(), in_review)
     }
@@ -146,7 +145,9 @@ fn halt_failed(town: &Town, ran: &Ran, words: &[&str]) {
 
 #[tokio::test]
 async fn f34_a_commit_that_was_applied_though_it_failed_is_confirmed_once() {
-    for kind in [FaultKind::StatusAfter(CannedReply::status(503)), FaultKind::CloseAfter, FaultKind::Truncated] {
+    for kind in
+        [FaultKind::StatusAfter(CannedReply::status(503)), FaultKind::CloseAfter, FaultKind::Truncated]
+    {
         let town = Town::new(Apps::Android, Events::Bad).await;
         town.play_fault(kind.clone(), "POST", ":commit");
         acted(&town.monitor(&[]).await);
@@ -197,7 +198,11 @@ async fn f36_expired_and_deleted_edits_are_told_apart_from_refusals() {
             let body = json!({"error": {"code": code, "message": message, "status": "FAILED_PRECONDITION"}});
             town.play_fault(FaultKind::Status(CannedReply::status(code).with_body(body)), method, path);
             acted(&town.monitor(&[]).await);
-            assert_eq!((town.store_status().as_str(), town.messages().len()), ("halted", 1), "{method} {message}");
+            assert_eq!(
+                (town.store_status().as_str(), town.messages().len()),
+                ("halted", 1),
+                "{method} {message}"
+            );
         }
     }
 }
@@ -278,7 +283,10 @@ async fn f39_a_release_that_a_person_completed_first_is_left_alone_and_people_ar
         assert_eq!(town.track(), [ours("completed", None)]);
         let told = town.messages();
         assert!(told.len() == 1 && told[0].starts_with("✋ LEFT ALONE"), "{told:?}");
-        assert!(told[0].contains("release a fixed version") && told[0].contains("tidegate control halt"), "{told:?}");
+        assert!(
+            told[0].contains("release a fixed version") && told[0].contains("tidegate control halt"),
+            "{told:?}"
+        );
         town.monitor(&[]).await;
         assert_eq!((town.messages().len(), town.store_status().as_str()), (1, "completed"));
     }
@@ -387,7 +395,11 @@ async fn f43_a_fraction_that_lost_precision_is_the_same_and_nothing_is_written()
     let ran = town.monitor(&[]).await;
     assert_eq!(ran.code(), 0, "{}", ran.stderr());
     assert!(town.messages()[0].contains("to 15 % of users"), "{:?}", town.messages());
-    assert_eq!((town.track()[1].to_string(), town.writes().len()), (play_says.to_string(), 1), "only the message");
+    assert_eq!(
+        (town.track()[1].to_string(), town.writes().len()),
+        (play_says.to_string(), 1),
+        "only the message"
+    );
 }
 
 #[tokio::test]
@@ -501,7 +513,8 @@ async fn run_with_a_person(events: Events, console: &Console, after: usize) {
     let town = Town::new(Apps::Android, events).await;
     let model = town.sandbox.model();
     let person = async {
-        let asked = || model.requests().iter().filter(|request| request.service == Service::GooglePlay).count();
+        let asked =
+            || model.requests().iter().filter(|request| request.service == Service::GooglePlay).count();
         for _ in 0..1_000 {
             if asked() >= after {
                 break;

@@ -37,7 +37,8 @@ impl Town {
         run_after(self, hours).await;
         let asked = self.sandbox.model().requests().into_iter();
         let asked = asked.filter(|request| request.service == Service::GooglePlay);
-        let path = |request: &LoggedRequest| request.path.split(PACKAGE).nth(1).unwrap_or_default().to_owned();
+        let path =
+            |request: &LoggedRequest| request.path.split(PACKAGE).nth(1).unwrap_or_default().to_owned();
         asked.map(|request| format!("{} {}", request.method, path(&request))).collect()
     }
 }
@@ -64,9 +65,7 @@ async fn where_everything_is_completed_one_request_without_an_edit_is_enough() {
 
 #[tokio::test]
 async fn whatever_a_person_starts_is_seen_at_once() {
-    let staged = |code: u32| {
-        json!({"name": code.to_string(), "versionCodes": [code.to_string()], "status": "inProgress", "userFraction": 0.1})
-    };
+    let staged = |code: u32| json!({"name": code.to_string(), "versionCodes": [code.to_string()], "status": "inProgress", "userFraction": 0.1});
     let drafted = with_status(300, "draft");
     let cases: [(&str, Vec<Value>); 5] = [
         ("a new release", vec![completed(200), staged(400)]),
@@ -102,7 +101,9 @@ async fn a_list_that_can_not_be_had_or_is_odd_leads_to_a_full_look() {
     for fault in [FaultKind::Status(CannedReply::status(403)), FaultKind::Html, FaultKind::Status(odd)] {
         let town = quiet_town(&[]).await;
         town.asks(0).await;
-        town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, fault).on("GET", "/releases").times(9));
+        town.sandbox
+            .model()
+            .add_fault(Fault::new(Service::GooglePlay, fault).on("GET", "/releases").times(9));
         let asked = town.asks(0).await;
         assert!(asked.iter().any(|asked| asked == "POST /edits"), "{asked:?}");
     }

@@ -1,6 +1,8 @@
 //! Every text that people read, as they read it.
 
-use tidegate::domain::message::{acted, budget_alert, halted_elsewhere, reconfigured, superseded, warning};
+use tidegate::domain::message::{
+    NoteKind, acted, budget_alert, halt_failed, halted_elsewhere, late, reconfigured, superseded, warning,
+};
 use tidegate::domain::policy::Mode;
 use tidegate::domain::rate::Rate;
 use tidegate::domain::release::Action;
@@ -11,11 +13,69 @@ use crate::support::{at, day_two, facts, record};
 fn a_halt_stands_alone_on_a_lock_screen() {
     let record = record(facts(1204, 7, day_two()), day_two());
     insta::assert_snapshot!(acted(&record, Action::Halt).text(), @r"
-    🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions (98.188 % to 99.910 %), objective 99.950 %, 1,204 sessions
+    🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions, objective 99.950 %
+    Stopped at 15 % of users; the store shows it as halted.
     7 of 1,204 sessions crashed: even the upper bound is below 99.950 % (crash-free-sessions-halt).
-    The rollout was stopped and the store shows it as halted; it stood at 15 % of users. Counted through 2026-11-17 11:50 UTC.
+    Sessions 1,204 · Crashed sessions 7 · Users 401 · Crashed users 0 · Crash-free 98.188 % to 99.910 % · Counted to 2026-11-17 11:50 UTC
     Those who have it keep it: prepare a fix or a rollback. Only a person can resume it. Evidence: tidegate explain d-b2aa42cc5ac77577
     ");
+}
+
+/// Characters of a message that is read standing.
+const LONGEST: usize = 600;
+/// Characters of a line that a lock screen shows.
+const LONGEST_LINE: usize = 100;
+
+#[test]
+fn a_halt_is_no_wall_of_text() {
+    let halted = acted(&record(facts(10_204_318, 70_412, day_two()), day_two()), Action::Halt);
+    let length = halted.text().chars().count();
+    assert!(length <= LONGEST, "{length}: {}", halted.text());
+    assert!(halted.headline.chars().count() <= LONGEST_LINE, "{}", halted.headline);
+}
+
+#[test]
+fn what_was_not_counted_has_no_figure() {
+    let mut facts = facts(1204, 7, day_two());
+    facts.people.users = 0;
+    let note = acted(&record(facts, day_two()), Action::Halt);
+    assert!(note.figures.iter().all(|figure| !figure.label.contains("users")), "{:?}", note.figures);
+}
+
+#[test]
+fn a_message_that_comes_late_says_of_when_it_is() {
+    let note = acted(&record(facts(1204, 7, day_two()), day_two()), Action::Halt);
+    let late = late(&note, day_two());
+    assert_eq!((&late.headline, &late.next), (&note.headline, &note.next));
+    assert_eq!(late.lines[0], "This is of 2026-11-17 12:00 UTC; it could not be sent before.");
+}
+
+#[test]
+fn a_halt_that_failed_says_what_to_do_by_hand_and_cuts_the_words_of_others() {
+    let id = record(facts(1, 0, day_two()), day_two()).release;
+    let note =
+        halt_failed(&id, "26.3.0", &format!("Google Play did not do it: {}", "é ".repeat(900)), "invite it");
+    assert!(note.lines[0].chars().count() <= 240 && note.lines[0].ends_with('…'), "{:?}", note.lines);
+    insta::assert_snapshot!(format!("{}\n{}", note.headline, note.next), @r"
+    🚨 HALT FAILED Android 26.3.0 (android): it is still being offered
+    Halt it in the store's console now. Every run tries again. To let it: invite it.
+    ");
+}
+
+#[test]
+fn what_asks_for_a_person_at_once_is_said_twice_rather_than_never() {
+    let all = [
+        (NoteKind::Halt, true),
+        (NoteKind::HaltFailed, true),
+        (NoteKind::Alarm, true),
+        (NoteKind::HaltedElsewhere, true),
+        (NoteKind::Warning, false),
+        (NoteKind::FastTrack, false),
+        (NoteKind::BudgetAlert, false),
+        (NoteKind::Superseded, false),
+        (NoteKind::PauseBudget, false),
+    ];
+    assert!(all.iter().all(|(kind, must)| kind.must_arrive() == *must));
 }
 
 #[test]
@@ -23,10 +83,11 @@ fn a_warning_names_every_rule_that_warns() {
     let mut facts = facts(1000, 5, day_two());
     facts.people.crashed_users = 5;
     insta::assert_snapshot!(warning(&record(facts, day_two())).text(), @r"
-    ⚠️ WARNING Android 26.3.0 (android): 99.500 % crash-free sessions (98.176 % to 99.951 %), objective 99.950 %, 1,000 sessions
+    ⚠️ WARNING Android 26.3.0 (android): 99.500 % crash-free sessions, objective 99.950 %
     5 of 1,000 sessions crashed: the evidence that it misses 99.950 % is above ten to one (crash-free-sessions-warning).
     5 of 333 users crashed: the evidence that it misses 99.900 % is above ten to one (crash-free-users-warning).
-    The rollout goes on to 15 % of users. Counted through 2026-11-17 11:50 UTC.
+    The rollout goes on to 15 % of users.
+    Sessions 1,000 · Crashed sessions 5 · Users 333 · Crashed users 5 · Crash-free 98.176 % to 99.951 % · Counted to 2026-11-17 11:50 UTC
     Look at the newest crashes. Nothing has been changed. Evidence: tidegate explain d-fc078058b631352c
     ");
 }
@@ -35,9 +96,10 @@ fn a_warning_names_every_rule_that_warns() {
 fn a_fast_track_says_what_was_proven() {
     let record = record(facts(30_000, 0, day_two()), day_two());
     insta::assert_snapshot!(acted(&record, Action::FastTrack).text(), @r"
-    ⏩ FAST-TRACKED Android 26.3.0 (android): 100.000 % crash-free sessions (99.982 % to 100.000 %), objective 99.9575 %, 30,000 sessions
+    ⏩ FAST-TRACKED Android 26.3.0 (android): 100.000 % crash-free sessions, objective 99.9575 %
+    Offered to everybody after 15 % of users; the store shows it as completed.
     0 of 30,000 sessions crashed: even the lower bound is above 99.9575 % (crash-free-sessions-fast-track).
-    It is now offered to everybody and the store shows it as completed; it stood at 15 % of users. Counted through 2026-11-17 11:50 UTC.
+    Sessions 30,000 · Crashed sessions 0 · Users 10,000 · Crashed users 0 · Crash-free 99.982 % to 100.000 % · Counted to 2026-11-17 11:50 UTC
     Nothing to do. Evidence: tidegate explain d-e75b835e851bf0ca
     ");
 }
@@ -47,8 +109,9 @@ fn a_budget_alert_says_that_nothing_has_to_be_done() {
     let now = at("2026-11-16T15:00:00Z");
     let record = record(facts(500_000, 185, now), now);
     insta::assert_snapshot!(budget_alert(&record).unwrap().text(), @r"
-    ℹ️ BUDGET ALERT Android 26.3.0 (android): 99.963 % crash-free sessions (99.951 % to 99.972 %), objective 99.950 %, 500,000 sessions
+    ℹ️ BUDGET ALERT Android 26.3.0 (android): 99.963 % crash-free sessions, objective 99.950 %
     It very probably uses more than 50 % of the error budget. That it misses the objective is not shown.
+    Sessions 500,000 · Crashed sessions 185 · Users 166,666 · Crashed users 0 · Crash-free 99.951 % to 99.972 % · Counted to 2026-11-16 14:50 UTC
     Nothing to do now. Evidence: tidegate explain d-ce07b6a568a1aae0
     ");
 }

@@ -267,7 +267,7 @@ impl Refusal {
 
     pub(super) fn with_outlook(self, error: PortError) -> PortError {
         match self.outlook() {
-            Outlook::Passing => error,
+            Outlook::Passing | Outlook::Gone => error,
             Outlook::Lasting => error.lasting(),
         }
     }

@@ -103,7 +103,7 @@ impl Deployments {
     }
 
     fn posted(&self, id: u64) -> Posted {
-        Posted { channel: self.github.repository().to_string(), id: id.to_string() }
+        Posted { channel: self.github.repository().to_string(), id: id.to_string(), thread: None }
     }
 
     async fn told(&self, id: u64) -> Result<Standing, PortError> {

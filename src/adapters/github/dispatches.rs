@@ -115,7 +115,7 @@ impl Notifier for Dispatches {
             Start::Event { event_type } => event_type.clone(),
             Start::Workflow { file, .. } => file.clone(),
         });
-        Ok(Posted { channel: self.github.repository().to_string(), id })
+        Ok(Posted { channel: self.github.repository().to_string(), id, thread: None })
     }
 
     /// What was started can't be changed.

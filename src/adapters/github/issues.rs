@@ -112,7 +112,7 @@ impl Issues {
     }
 
     fn posted(&self, issue: &OpenedIssue) -> Posted {
-        Posted { channel: self.github.repository().to_string(), id: issue.number.to_string() }
+        Posted { channel: self.github.repository().to_string(), id: issue.number.to_string(), thread: None }
     }
 
     fn handler(&self) -> octocrab::issues::IssueHandler<'_> {

@@ -125,6 +125,7 @@ pub(super) mod tests {
             kind: NoteKind::Halt,
             headline: "🛑 HALTED android 2.0 (android): 99.00 % crash-free sessions".into(),
             lines: vec!["10 of 1,000 sessions crashed.".into(), "The rollout was stopped.".into()],
+            figures: Vec::new(),
             next: "Prepare a fix. Evidence: tidegate explain d-0123456789abcdef".into(),
             topic: String::new(),
             subject: Some(Subject {

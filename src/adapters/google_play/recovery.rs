@@ -97,7 +97,11 @@ impl Recoveries {
             ))),
             (_, Status::NotMade) => Err(Failed::of_port(
                 PortError::new(
-                    format!("Google Play could not make app recovery action {} of {}", action.id, self.api.place()),
+                    format!(
+                        "Google Play could not make app recovery action {} of {}",
+                        action.id,
+                        self.api.place()
+                    ),
                     "look at App recovery in the Play Console",
                 )
                 .lasting(),
@@ -121,7 +125,7 @@ impl Notifier for Recoveries {
         self.deploy(&action).await.map_err(|failed| failed.error)?;
         let (id, devices, recovered) = (&action.id, action.devices, action.recovered);
         tracing::warn!(package = %self.api.package, id, devices, recovered, "app recovery action for the halted release");
-        Ok(Posted { channel: self.api.package.to_string(), id: action.id })
+        Ok(Posted { channel: self.api.package.to_string(), id: action.id, thread: None })
     }
 
     /// An action does not follow the words of a message.
@@ -197,7 +201,8 @@ mod tests {
         let list = json!({"targeting": {"versionList": {"versionCodes": ["200", "201"]}}});
         assert!(targets(&list, &codes(&["200"])) && targets(&list, &codes(&["200", "201"])));
         assert!(!targets(&list, &codes(&["200", "202"])));
-        let range = json!({"targeting": {"versionRange": {"versionCodeStart": "9", "versionCodeEnd": "200"}}});
+        let range =
+            json!({"targeting": {"versionRange": {"versionCodeStart": "9", "versionCodeEnd": "200"}}});
         assert!(targets(&range, &codes(&["100", "200"])) && !targets(&range, &codes(&["201"])));
         assert!(!targets(&json!({"targeting": {"allUsers": {}}}), &codes(&["200"])));
     }

@@ -142,12 +142,7 @@ const KNOWN: [Known; 26] = [
         &["releasesTooManyCompletedReleases"],
         &["too many completed releases specified"],
     ),
-    known(
-        Refusal::CountryTargeting,
-        &[400],
-        &["stagedCountryTargetingNotSupported"],
-        &["country targeting"],
-    ),
+    known(Refusal::CountryTargeting, &[400], &["stagedCountryTargetingNotSupported"], &["country targeting"]),
     known(Refusal::DraftApp, &[400], &[], &["status draft may be created on draft app"]),
     known(Refusal::VersionCodeUnknown, &[404], &[], &["version codes could not be found"]),
     known(
@@ -408,11 +403,7 @@ mod tests {
                 Refusal::CountryTargeting,
             ),
             (400, "Only releases with status draft may be created on draft app", Refusal::DraftApp),
-            (
-                404,
-                "The following APK version codes could not be found: [7]",
-                Refusal::VersionCodeUnknown,
-            ),
+            (404, "The following APK version codes could not be found: [7]", Refusal::VersionCodeUnknown),
             (403, "APK specifies a version code that has already been used.", Refusal::VersionCodeUsed),
             (
                 403,
@@ -427,11 +418,7 @@ mod tests {
                 Refusal::ApiDisabled,
             ),
             (404, "Package not found: com.example.app.", Refusal::PackageUnknown),
-            (
-                404,
-                "Track not found: no APK version codes in the specified track.",
-                Refusal::TrackUnknown,
-            ),
+            (404, "Track not found: no APK version codes in the specified track.", Refusal::TrackUnknown),
             (401, "Request had invalid authentication credentials.", Refusal::NotAuthenticated),
             (404, "Not found.", Refusal::NotFound),
             (400, "Invalid value at 'track.releases[0].status'", Refusal::BadRequest),
@@ -490,8 +477,14 @@ mod tests {
             assert_eq!(refusal.anew_after(10, None), None, "{refusal:?}");
             assert!(!refusal.has_ended_the_edit() || anew, "{refusal:?}");
         }
-        assert_eq!(Refusal::InReview.anew_after(1, None), None, "the edit is still good, and so is the refusal");
-        assert!(Refusal::ConcurrentUpdate.anew_after(1, Some(Duration::from_secs(1))).unwrap().as_secs() >= 1);
+        assert_eq!(
+            Refusal::InReview.anew_after(1, None),
+            None,
+            "the edit is still good, and so is the refusal"
+        );
+        assert!(
+            Refusal::ConcurrentUpdate.anew_after(1, Some(Duration::from_secs(1))).unwrap().as_secs() >= 1
+        );
     }
 
     #[test]

@@ -101,8 +101,7 @@ fn check(releases: &[Value], ours: usize, change: &Change) -> Result<(), Obstacl
     let offered = |release: &&Value| matches!(status(release), Some("inProgress" | "completed"));
     let mut others =
         releases.iter().enumerate().filter(|(index, _)| *index != ours).map(|(_, release)| release);
-    if let Some(newer) =
-        others.clone().filter(offered).find(|other| newest(other) > newest(&releases[ours]))
+    if let Some(newer) = others.clone().filter(offered).find(|other| newest(other) > newest(&releases[ours]))
     {
         return Err(Obstacle::Newer(key(newer)));
     }
@@ -468,20 +467,17 @@ mod tests {
                 ];
                 fields.extend(fraction.map(|fraction| ("userFraction".to_owned(), json!(fraction))));
                 fields.extend(unknown);
-                Just(fields)
-                    .prop_shuffle()
-                    .prop_map(|fields| Value::Object(fields.into_iter().collect()))
+                Just(fields).prop_shuffle().prop_map(|fields| Value::Object(fields.into_iter().collect()))
             },
         )
     }
 
     fn any_track() -> impl Strategy<Value = Value> {
-        let releases = (1u32..5).prop_flat_map(|count| {
-            (1..=count).map(|index| any_release(index * 100)).collect::<Vec<_>>()
-        });
-        (releases, anything()).prop_map(|(releases, unknown)| {
-            json!({"unknown": unknown, "releases": releases, "track": "production"})
-        })
+        let releases = (1u32..5)
+            .prop_flat_map(|count| (1..=count).map(|index| any_release(index * 100)).collect::<Vec<_>>());
+        (releases, anything()).prop_map(
+            |(releases, unknown)| json!({"unknown": unknown, "releases": releases, "track": "production"}),
+        )
     }
 
     fn any_change() -> impl Strategy<Value = Change> {

@@ -225,7 +225,9 @@ fn credentials_are_references() {
         "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n\
          app_recovery = \"draft\"\n{ANDROID}"
     ));
-    let Target::GooglePlay { credentials, in_review, app_recovery, .. } = &config.apps[0].target else { panic!() };
+    let Target::GooglePlay { credentials, in_review, app_recovery, .. } = &config.apps[0].target else {
+        panic!()
+    };
     assert_eq!(credentials.as_ref().unwrap().to_string(), "sm://projects/p/secrets/s");
     assert_eq!((*in_review, *app_recovery), (InReview::Refuse, AppRecovery::Draft));
 }

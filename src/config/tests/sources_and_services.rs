@@ -112,6 +112,74 @@ fn a_channel_without_a_token() {
 }
 
 #[test]
+fn a_bot_and_a_webhook() {
+    insta::assert_snapshot!(
+        above("[slack]\nchannel = \"C0123456\"\ntoken = \"env:SLACK_BOT_TOKEN\"\nwebhook = \"env:SLACK_WEBHOOK\""),
+        @r#"
+    tidegate.toml:4:11: app `android` has a `webhook` and a bot in [slack], and only one of them can tell
+      | webhook = "env:SLACK_WEBHOOK"
+      |           ^^^^^^^^^^^^^^^^^^^
+      fix: keep `channel` and `token`, which can do more, or keep only `webhook`
+    "#);
+}
+
+#[test]
+fn an_app_that_names_the_other_way_takes_nothing_of_the_first() {
+    let bot = "[slack]\nchannel = \"C1\"\ntoken = \"env:T\"\nrunbook = \"https://wiki.example.com/r\"\n";
+    let config = good(&format!("{bot}{ANDROID}slack = {{ webhook = \"env:HOOK\" }}\n{IOS}"));
+    let slack = |index: usize| config.apps[index].slack.clone().unwrap();
+    assert!(matches!(slack(0).way, Way::Webhook { .. }) && slack(1).channel() == Some("C1"));
+    assert_eq!(slack(0).runbook, slack(1).runbook, "what both ways have is that of the top level");
+    let hook = "[slack]\nwebhook = \"env:HOOK\"\n";
+    let config = good(&format!("{hook}{ANDROID}slack = {{ channel = \"C2\", token = \"env:T\" }}\n"));
+    assert_eq!(config.apps[0].slack.as_ref().unwrap().channel(), Some("C2"));
+}
+
+#[test]
+fn a_webhook_itself() {
+    for webhook in ["https://hooks.slack.com/services/T0/B0/CANARY", "CANARY"] {
+        let error = above(&format!("[slack]\nwebhook = \"{webhook}\""));
+        assert!(error.starts_with("tidegate.toml:2:11: ") && !error.contains("CANARY"), "{error}");
+    }
+}
+
+#[test]
+fn a_fallback_that_is_none() {
+    let bot = "[slack]\nchannel = \"C1\"\ntoken = \"env:T\"\nfallback_channel = ";
+    insta::assert_snapshot!(above(&format!("{bot}\"C1\"")), @r#"
+    tidegate.toml:4:20: app `android` has the same `fallback_channel` as `channel` in [slack]
+      | fallback_channel = "C1"
+      |                    ^^^^
+      fix: name another channel: it is for what the first one refuses
+    "#);
+    insta::assert_snapshot!(above("[slack]\nfallback_channel = \"C1\""), @r#"
+    tidegate.toml:2:20: app `android` has a `fallback_channel` and no `channel` in [slack]
+      | fallback_channel = "C1"
+      |                    ^^^^
+      fix: add `channel` and `token` to [slack]
+    "#);
+    let config = good(&format!("{bot}\"C2\"\n{ANDROID}"));
+    let way = &config.apps[0].slack.as_ref().unwrap().way;
+    assert!(matches!(way, Way::Bot { fallback_channel: Some(other), .. } if other == "C2"));
+}
+
+#[test]
+fn a_runbook_that_is_no_page() {
+    insta::assert_snapshot!(above("[slack]\nrunbook = \"wiki/releases\""), @r#"
+    tidegate.toml:2:11: `runbook` in [slack] is "wiki/releases", which is no address of a page
+      | runbook = "wiki/releases"
+      |           ^^^^^^^^^^^^^^^
+      fix: write it whole, beginning with https://, without blanks, such as "https://wiki.example.com/releases"
+    "#);
+    insta::assert_snapshot!(above("[slack]\nrunbook = \"https://wiki.example.com/\""), @r#"
+    tidegate.toml:2:11: app `android` has a `runbook` and nobody is told in [slack]
+      | runbook = "https://wiki.example.com/"
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      fix: add `channel` and `token` to [slack]
+    "#);
+}
+
+#[test]
 fn a_token_without_a_channel() {
     insta::assert_snapshot!(above("[slack]\ntoken = \"env:SLACK_BOT_TOKEN\""), @r#"
     tidegate.toml:2:9: app `android` has a token and no `channel` in [slack]

@@ -18,7 +18,7 @@ use crate::domain::message::{self, NoteKind};
 use crate::domain::outbox::{self, Message, Sink};
 use crate::domain::pause_budget::PauseBudget;
 use crate::domain::release::{Action, Change, Release, ReleaseId, ReleaseState};
-use crate::ports::{Found, Lease, Notifier, PortError};
+use crate::ports::{Found, Lease, Notifier};
 
 /// How far back messages of earlier runs are looked for: as long as a release is watched at most.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);

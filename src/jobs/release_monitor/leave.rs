@@ -9,6 +9,7 @@ use super::super::{AppReport, AppWorld};
 use super::{Judged, LEASE, ReleaseMonitor, about, enter};
 use crate::domain::control::{Control, Heard, Leave, Said, Switch};
 use crate::domain::judge::Decision;
+use crate::domain::ledger::Kind;
 use crate::domain::message::{self, NoteKind};
 use crate::domain::outbox::{self, Delivery, Message};
 use crate::domain::release::{Change, ReleaseState, RolloutStatus};
@@ -239,11 +240,29 @@ pub async fn tell_of_holds(
             let is_said = || known.messages.iter().any(|message| message.key == key);
             if said.is_to_be_told(kind, now) && !is_said() {
                 let message = about_hold(world, &known, said, kind, now);
+                writes.extend(entered(job, world, said, kind, &message));
                 writes.push(Write::Message(Box::new(message)));
             }
         }
     }
     if writes.is_empty() { Ok(()) } else { job.state.commit(lease, writes).await }
+}
+
+/// The entry of the ledger for a hold that was set or ended: by the first run that finds it, because a person holds no
+/// lease.
+fn entered(
+    job: &ReleaseMonitor<'_>,
+    world: &AppWorld,
+    said: &Said,
+    kind: NoteKind,
+    message: &Message,
+) -> Option<Write> {
+    let of_release = said.release.as_ref().map(|_| message.release.key.clone());
+    let scope = of_release.filter(|key| !key.is_empty()).unwrap_or_else(|| world.id.to_string());
+    let what = said.mode.as_str().to_owned();
+    (kind != NoteKind::HoldEnds).then(|| {
+        enter::entry(job, Kind::Controlled { word: said.word.clone(), what, scope, until: said.until })
+    })
 }
 
 /// A message about a hold, in the thread of the release that it is about.

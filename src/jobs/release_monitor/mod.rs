@@ -309,10 +309,9 @@ impl ReleaseMonitor<'_> {
             let before = known.releases.iter().find(|state| state.id == id);
             let after = match (before, looked) {
                 (Some(state), Looked::AtAll) => rollout::seen(state.clone(), release, now),
-                (Some(state), Looked::NotAtAll) => ReleaseState {
-                    looked_at: state.looked_at,
-                    ..rollout::seen(state.clone(), release, now)
-                },
+                (Some(state), Looked::NotAtAll) => {
+                    ReleaseState { looked_at: state.looked_at, ..rollout::seen(state.clone(), release, now) }
+                }
                 (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
                 (None, Looked::NotAtAll) => continue,
             };

@@ -6,11 +6,12 @@
 use jiff::Timestamp;
 
 use super::super::{AppReport, AppWorld};
-use super::{ReleaseMonitor, about, act, leave, observe, tell};
-use crate::domain::control::{Control, Heard, Leave, Order};
+use super::{ReleaseMonitor, about, act, enter, leave, observe, tell};
+use crate::domain::control::{Heard, Leave, Order};
 use crate::domain::ids::{DecisionId, VersionName};
 use crate::domain::judge::Decision;
 use crate::domain::keys;
+use crate::domain::ledger::Kind;
 use crate::domain::outbox;
 use crate::domain::persons_word::PersonsWord;
 use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
@@ -168,9 +169,7 @@ fn recorded(
     let entries = [said].into_iter().chain(intended).map(|kind| enter::entry(job, kind));
     let order = Order { change: what, release: state.version.clone(), word: word.clone() };
     let last = match heard {
-        Heard::Words(control) => {
-            Some(Write::Control(world.id.clone(), Box::new(control.ordered(order))))
-        }
+        Heard::Words(control) => Some(Write::Control(world.id.clone(), Box::new(control.ordered(order)))),
         Heard::Unreadable(_) => None,
     };
     entries.chain(last).collect()

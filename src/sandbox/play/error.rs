@@ -61,11 +61,14 @@ pub(crate) enum PlayError {
     TooManyCompleted,
     #[error("Track names in request path and request body must match.")]
     TrackNames,
-    #[error("Country targeting can only be set for in progress releases in the production track.")] // No public example.
+    #[error("Country targeting can only be set for in progress releases in the production track.")]
+    // No public example.
     CountryTargeting,
-    #[error("In app update priority can not be updated once the release is rolled out.")] // No public example.
+    #[error("In app update priority can not be updated once the release is rolled out.")]
+    // No public example.
     PriorityFixed,
-    #[error("Release notes in language {0} are longer than 500 characters.")] // No public example of the text.
+    #[error("Release notes in language {0} are longer than 500 characters.")]
+    // No public example of the text.
     NotesTooLong(String),
     #[error("Fully released can not be staged")]
     FullyReleased,
@@ -97,11 +100,9 @@ impl PlayError {
     fn kind(&self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
             Self::Unauthenticated { .. } => (401, "UNAUTHENTICATED", GLOBAL, "authError"),
-            Self::Package(_)
-            | Self::Track(_)
-            | Self::VersionCodes(_)
-            | Self::Recovery(_)
-            | Self::Path => (404, "NOT_FOUND", GLOBAL, "notFound"),
+            Self::Package(_) | Self::Track(_) | Self::VersionCodes(_) | Self::Recovery(_) | Self::Path => {
+                (404, "NOT_FOUND", GLOBAL, "notFound")
+            }
             Self::Edit(_) => (404, "NOT_FOUND", ANDROID_PUBLISHER, "editNotFound"),
             Self::EditDeleted => (400, "FAILED_PRECONDITION", GLOBAL, "failedPrecondition"),
             Self::EditExpired => (400, "FAILED_PRECONDITION", ANDROID_PUBLISHER, "editExpired"),

@@ -27,11 +27,7 @@ const HIGHEST_PRIORITY: i64 = 5;
 
 /// The release with version codes as texts; refuses fields that Play does not know and did not serve, and values of
 /// another type.
-pub(super) fn normalised(
-    published: &TrackState,
-    index: usize,
-    release: &Value,
-) -> Result<Value, PlayError> {
+pub(super) fn normalised(published: &TrackState, index: usize, release: &Value) -> Result<Value, PlayError> {
     let fields = release.as_object().ok_or_else(|| wrong(index, ""))?;
     let served = |name: &str| published.releases.iter().any(|old| old.get(name).is_some());
     if let Some(name) = fields.keys().find(|name| !RELEASE_FIELDS.contains(&name.as_str()) && !served(name)) {

@@ -60,7 +60,9 @@ impl Recoveries {
         let update = body.get("remoteInAppUpdate").ok_or_else(|| required("remoteInAppUpdate"))?;
         known_fields(update, "remoteInAppUpdate.", &["isRemoteInAppUpdateRequested"])?;
         if update.get("isRemoteInAppUpdateRequested") != Some(&json!(true)) {
-            return Err(PlayError::Value("remote_in_app_update.is_remote_in_app_update_requested".to_owned()));
+            return Err(PlayError::Value(
+                "remote_in_app_update.is_remote_in_app_update_requested".to_owned(),
+            ));
         }
         let targeting = body.get("targeting").ok_or_else(|| required("targeting"))?;
         let targeting = checked(targeting, uploaded)?;
@@ -275,7 +277,9 @@ mod tests {
         let sdks = json!({"targetingUpdate": {"androidSdks": {"sdkLevels": ["34"]}}});
         assert!(recoveries.add_targeting(&id, &sdks, now()).is_err(), "it was not created with that");
         recoveries.cancel(&id, now()).unwrap();
-        assert!(recoveries.deploy(&id, now()).is_err() && recoveries.add_targeting(&id, &more, now()).is_err());
+        assert!(
+            recoveries.deploy(&id, now()).is_err() && recoveries.add_targeting(&id, &more, now()).is_err()
+        );
         let listed = recoveries.list(200, &uploaded, &devices);
         assert_eq!(listed["recoveryActions"][0]["targeting"]["regions"]["regionCode"], json!(["DE", "FR"]));
         assert_eq!(recoveries.list(100, &uploaded, &devices), json!({}));

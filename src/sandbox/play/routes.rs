@@ -42,9 +42,7 @@ fn route(model: &mut PlayModel, call: &Call, caller: &str, now: Timestamp) -> Re
             model.update_track(package, edit, track, &body(call)?, now).map(found)
         }
         ("POST", ["appRecoveries"]) => model.create_recovery(package, &body(call)?, now).map(found),
-        ("GET", ["appRecoveries"]) => {
-            model.recoveries(package, call.query_value("versionCode")).map(found)
-        }
+        ("GET", ["appRecoveries"]) => model.recoveries(package, call.query_value("versionCode")).map(found),
         ("POST", ["appRecoveries", named]) => {
             let (id, action) = named.split_once(':').ok_or(PlayError::Path)?;
             model.change_recovery(package, id, action, &body(call)?, now).map(found)

@@ -24,9 +24,9 @@ use crate::asc_faults;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::github;
-use crate::{play_recovery, play_requests};
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
+use crate::{play_recovery, play_requests};
 
 /// Where a description lags behind the service: place, kind of problem, reason. Slack's is of 2021.
 const GAPS: [(&str, &str, &str); 14] = [
