@@ -72,7 +72,7 @@ impl Issues {
             let issues = self.page(owner, since, page).await?;
             let last = issues.len() < usize::from(PER_PAGE);
             // The newest come first, so the last one found is the oldest.
-            found = issues.into_iter().filter(|issue| is_ours(issue, owner, &line)).next_back().or(found);
+            found = issues.into_iter().rfind(|issue| is_ours(issue, owner, &line)).or(found);
             if last || since.is_none() {
                 return Ok(found.map(|issue| opened(&issue)));
             }
@@ -95,7 +95,7 @@ impl Issues {
             .labels(some(&self.labels))
             .assignees(some(&self.assignees))
             .send();
-        self.github.write(&Purpose::OpenIssue, call).await.map(|issue| opened(&issue))
+        self.github.write(&Purpose::OpenIssue, Box::pin(call)).await.map(|issue| opened(&issue))
     }
 
     /// Puts another text in the place of an issue's. A closed one stays closed. One that a person deleted is left alone.
@@ -105,7 +105,7 @@ impl Issues {
     pub async fn edit(&self, number: u64, key: &str, text: &IssueText) -> Result<(), PortError> {
         let (handler, body) = (self.handler(), format!("{}\n{}", marker(key), text.body));
         let call = handler.update(number).title(&text.title).body(&body).send();
-        match self.github.write(&Purpose::EditIssue, call).await {
+        match self.github.write(&Purpose::EditIssue, Box::pin(call)).await {
             Err(error) if error.what.contains(DELETED) => Ok(()),
             outcome => outcome.map(drop),
         }

@@ -234,10 +234,9 @@ impl Repository {
         if !known {
             return Err(GitHubError::Unprocessable(format!("No ref found for: {reference}")));
         }
-        if order.auto_merge {
-            if let Some(merged) = self.merge(&reference)? {
-                return Ok(Deployed::Merged(merged));
-            }
+        let merged = if order.auto_merge { self.merge(&reference)? } else { None };
+        if let Some(merged) = merged {
+            return Ok(Deployed::Merged(merged));
         }
         let failing = &self.seed.failing_contexts;
         let required =

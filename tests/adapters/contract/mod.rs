@@ -68,7 +68,6 @@ const MUST_BE_SEEN: &[&str] = &[
     "GET /repos/{owner}/{repo} 200",
     "GET /repos/{owner}/{repo}/issues 200",
     "GET /repos/{owner}/{repo}/issues 404",
-    "GET /repos/{owner}/{repo}/issues 422",
     "POST /repos/{owner}/{repo}/issues 201",
     "POST /repos/{owner}/{repo}/issues 403",
     "POST /repos/{owner}/{repo}/issues 404",
@@ -172,7 +171,8 @@ async fn every_call_is_acceptable_to_the_official_descriptions() {
         *seen.entry(format!("{name} {}", ending(call))).or_default() += 1;
         problems.extend(found);
         // Apple repeats the status as text, which a schema can't say.
-        let errors = call.reply.as_ref().and_then(|reply| reply["errors"].as_array());
+        let reply = call.reply.as_ref().filter(|_| call.service == Service::AppStoreConnect);
+        let errors = reply.and_then(|reply| reply["errors"].as_array());
         for error in errors.into_iter().flatten() {
             assert_eq!(error["status"], json!(ending(call)), "{call:?}");
         }

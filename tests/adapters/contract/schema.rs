@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// What is checked here, and what only explains.
 const KEYWORDS: &str = "$ref type format enum items properties required additionalProperties oneOf nullable pattern \
     allOf anyOf minLength maxLength maxProperties minItems maxItems uniqueItems minimum maximum title description default deprecated discriminator enumDescriptions id \
-    readOnly example name in location";
+    readOnly example name in location x-github-breaking-changes";
 
 /// One deviation; the place has no indices and no ids, so that the same deviation is the same everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
