@@ -15,7 +15,7 @@ use crate::config::InReview;
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
 use crate::domain::rate::UserFraction;
 use crate::domain::release::{Action, Change, Release, RolloutStatus};
-use crate::ports::{Lease, PortError, RolloutTarget};
+use crate::ports::{Effect, Lease, PortError, RolloutTarget};
 
 /// Where the API is.
 pub const BASE_URL: &str = "https://androidpublisher.googleapis.com";
@@ -98,7 +98,9 @@ impl GooglePlay {
     /// Throws an edit away. Best effort: it expires by itself.
     async fn discard(&self, edit: &str) {
         if let Err(error) = self.read(Method::DELETE, &format!("/edits/{edit}"), None).await {
-            tracing::debug!(%error, "could not delete an unused edit");
+            // The error itself holds the vendor's words.
+            let unclear = error.effect == Effect::Unclear;
+            tracing::debug!(unclear, "an unused edit could not be deleted; it expires by itself");
         }
     }
 

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod import;
+pub mod observe;
 pub mod print;
 pub mod run;
 pub mod sandbox;
@@ -19,9 +20,12 @@ use crate::exit::{Ended, Exit};
 /// [`Ended`] says what went wrong and which code to exit with.
 pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
     let common = cli.common;
+    if !matches!(cli.command, Command::Run(_)) {
+        observe::log_only(&common);
+    }
     match cli.command {
-        Command::Run(args) => run::run(&args, &common).await,
-        Command::Demo(args) => demo::demo(&args, &common).await,
+        Command::Run(args) => Box::pin(run::run(&args, &common)).await,
+        Command::Demo(args) => Box::pin(demo::demo(&args, &common)).await,
         Command::Import(args) => import::import(&args, &common),
         Command::Sandbox(args) => sandbox::serve(&args).await,
         Command::Explain { decision } => explain::explain(&decision, &common).await,

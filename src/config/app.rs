@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,8 @@ pub struct App {
     pub policy: Policy,
     /// How it is looked at.
     pub watching: Watching,
+    /// How long the monitor may be silent before it is said.
+    pub monitor_silence: SignedDuration,
     /// Where people are told; none where nothing is set.
     pub slack: Option<Slack>,
     /// The steps of a staged rollout, where they are planned.
@@ -183,15 +186,17 @@ impl RawApp {
         let sources = merged(self.sources.as_ref(), top.sources).check(&id)?;
         let data = merged(self.data.as_ref(), top.data);
         let (slo, guards) = merged(self.slo.as_ref(), top.slo).check(&id)?;
+        let schedule = merged(self.schedule.as_ref(), top.schedule);
         let policy = Policy {
             rules: merged(self.rules.as_ref(), top.rules).check(&slo, guards),
             slo,
             data: data.check(&sources.sessions, &id)?,
-            zone: merged(self.schedule.as_ref(), top.schedule).zone(),
+            zone: schedule.zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
         let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
-        Ok(App { id, target, sources, policy, watching: data.watching(), slack, rollout })
+        let monitor_silence = schedule.monitor_silence();
+        Ok(App { id, target, sources, policy, watching: data.watching(), monitor_silence, slack, rollout })
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

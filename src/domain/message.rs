@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
+use super::heartbeat::Silence;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::policy::Mode;
@@ -37,6 +38,8 @@ pub enum NoteKind {
     HaltedElsewhere,
     /// A paused release has used up most of the days that it may be paused.
     PauseBudget,
+    /// No run completed for a while, so nobody was watching.
+    Silence,
 }
 
 impl NoteKind {
@@ -51,6 +54,7 @@ impl NoteKind {
             Self::Alarm => ("🔕", "NOT WATCHED"),
             Self::HaltedElsewhere => ("🛑", "HALTED BY SOMEBODY"),
             Self::PauseBudget => ("⏳", "PAUSE ENDS SOON"),
+            Self::Silence => ("⏰", "WAS NOT WATCHED"),
         }
     }
 }
@@ -234,6 +238,30 @@ pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String
                tries again."
             .to_owned(),
         topic: trouble.reason.to_string(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// What people are told where nobody was watching a release for a while.
+#[must_use]
+pub fn silence(id: &ReleaseId, version: &str, silence: Silence) -> Note {
+    let (symbol, word) = NoteKind::Silence.symbol_and_word();
+    let since = silence.since.strftime("%Y-%m-%d %H:%M UTC");
+    Note {
+        kind: NoteKind::Silence,
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): the monitor has not run for {} h",
+            id.platform,
+            id.app,
+            silence.hours()
+        ),
+        lines: vec![format!(
+            "The last run before this one completed at {since}. What has come since is counted now."
+        )],
+        next: "Look at the schedule if this goes on: GitHub starts runs late, and leaves some out."
+            .to_owned(),
+        topic: since.to_string(),
         subject: None,
         links: Vec::new(),
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Record;
+use super::heartbeat::Silence;
 use super::ids::{AppId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind};
@@ -185,6 +186,20 @@ pub fn alarm(
     })
 }
 
+/// The message that tells that nobody was watching a release; none where that silence was told already.
+#[must_use]
+pub fn silence(state: &ReleaseState, silence: Silence, known: &[Message], now: Timestamp) -> Option<Message> {
+    let key = keys::key(
+        "silence",
+        &[&message_key(NoteKind::Silence, Sink::Slack, state), &silence.since.to_string()],
+    );
+    if known.iter().any(|message| message.key == key) {
+        return None;
+    }
+    let note = message::silence(&state.id, state.version.as_str(), silence);
+    Some(new(key, note, Sink::Slack, Delivery::Pending, now, state, known))
+}
+
 /// What went wrong and what to do about it, in the words of the store's adapter.
 #[derive(Debug, Clone, Copy)]
 pub struct PortProblem<'a> {
@@ -207,6 +222,7 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::Alarm => "alarm",
         NoteKind::HaltedElsewhere => "haltedelsewhere",
         NoteKind::PauseBudget => "pausebudget",
+        NoteKind::Silence => "silence",
     };
     match sink {
         Sink::Slack => release_key(kind, state),

@@ -2,5 +2,6 @@
 
 pub mod checks;
 pub mod github;
+pub mod groups;
 pub mod human;
 pub mod json;

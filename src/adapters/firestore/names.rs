@@ -70,6 +70,10 @@ impl Names {
         self.document("watches", app.as_str())
     }
 
+    pub fn heartbeat(&self, job: &str) -> String {
+        self.document("heartbeat", job)
+    }
+
     pub fn release(&self, id: &ReleaseId) -> String {
         self.document(RELEASES, &release_id(id))
     }

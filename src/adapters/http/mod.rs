@@ -18,8 +18,11 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-use crate::adapters::clock;
-use crate::ports::PortError;
+use tracing::Instrument as _;
+
+use crate::adapters::clock::{self, ServerClock, SystemClock};
+use crate::adapters::exchange::{self, End, Exchange};
+use crate::ports::{Clock as _, PortError};
 
 /// A call that has not connected by then will not.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,13 +82,20 @@ pub struct Service {
     pub name: &'static str,
     base: String,
     client: Client,
+    clock: ServerClock,
 }
 
 impl Service {
     /// A service at a base URL without a trailing slash.
     #[must_use]
     pub fn new(name: &'static str, base: impl Into<String>, client: Client) -> Self {
-        Self { name, base: base.into(), client }
+        Self { name, base: base.into(), client, clock: ServerClock::default() }
+    }
+
+    /// The same service, whose answers tell a shared clock what time it is there.
+    #[must_use]
+    pub fn with_clock(self, clock: &ServerClock) -> Self {
+        Self { clock: clock.clone(), ..self }
     }
 
     /// A call that changes nothing, or nothing that matters when it happens twice.
@@ -132,7 +142,10 @@ impl Service {
             failures += 1;
             let wait = retry::wait(failures, error.retry_after);
             match wait.filter(|wait| (terms.again)(&error) && terms.leaves_time_for(*wait)) {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => {
+                    exchange::again(self.name, call.method.as_str(), &call.path, failures, wait);
+                    tokio::time::sleep(wait).await;
+                }
                 None => return Err(error),
             }
         }
@@ -161,30 +174,32 @@ impl Service {
     }
 
     /// What time the service says it is: the `Date` of an answer to a question about nothing, asked without a token.
-    /// None where it does not say. Source: RFC 9110, sections 5.6.7 and 6.6.1; `Age` is of RFC 9111, section 5.1.
+    /// None where it does not say.
     ///
     /// # Errors
     /// Where it could not be reached.
     pub async fn time(&self) -> Result<Option<Timestamp>, HttpError> {
         let call = Call::new(Method::HEAD, "/");
         let request = self.client.head(format!("{}/", self.base));
-        let answer =
-            request.send().await.map_err(|error| self.error(&call, Kind::of_transport(&error), None))?;
+        let exchange = Exchange::begin(self.name, Method::HEAD.as_str(), "/");
+        let answer = match request.send().instrument(exchange.span()).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(&call, exchange, &error)),
+        };
+        exchange.ended(End::Http { status: answer.status().as_u16(), bytes: 0 });
         Ok(server_time(answer.headers()))
     }
 
     async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
-        let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
-        request = request.header(AUTHORIZATION, bearer(token));
-        if let Some(body) = &call.body {
-            request = request.json(body);
-        }
-        let answer =
-            request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
+        let exchange = Exchange::begin(self.name, call.method.as_str(), &call.path);
+        // A request is too big for the stacks that many callers would have to share with it.
+        let answer = Box::pin(self.answer(call, token)).instrument(exchange.span());
+        let (status, headers, text) = match answer.await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(call, exchange, &error)),
+        };
+        exchange.ended(End::Http { status, bytes: text.len() });
         let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
-        let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
         match (status, parse(&text)) {
             (200..=299, Ok(body)) => return Ok((body, headers)),
             (200..=299, Err(problem)) => {
@@ -193,6 +208,32 @@ impl Service {
             (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
         }
         .map_err(|error| HttpError { server_time: server_time(&headers), ..error })
+    }
+
+    /// The status, the headers and the whole body of an answer, whose date is heard.
+    async fn answer(
+        &self,
+        call: &Call,
+        token: &SecretString,
+    ) -> Result<(u16, HeaderMap, String), reqwest::Error> {
+        let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
+        request = request.header(AUTHORIZATION, bearer(token));
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let before = SystemClock.now();
+        let answer = request.send().await?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        if let Some(there) = server_time(&headers) {
+            self.clock.hear(self.name, before, SystemClock.now(), there);
+        }
+        Ok((status, headers, answer.text().await?))
+    }
+
+    fn not_answered(&self, call: &Call, exchange: Exchange, error: &reqwest::Error) -> HttpError {
+        let kind = Kind::of_transport(error);
+        exchange.ended(if matches!(kind, Kind::NotSent(_)) { End::NotSent } else { End::Lost });
+        self.error(call, kind, None)
     }
 
     fn empty(&self, call: &Call) -> HttpError {

@@ -16,13 +16,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::act::Resumed;
 use self::observe::{Provisional, Unjudged};
-use super::{Acted, AppReport, AppWorld};
+use super::{Acted, AppReport, AppWorld, JobId};
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::Silence;
 use crate::domain::outbox::{self, Message};
 use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
+use crate::domain::skew;
 use crate::domain::verdict::Reason;
-use crate::ports::{AppState, Clock, Lease, Memory, StateError, StateStore, Write};
+use crate::ports::{AppState, Clock, Lease, StateError, StateStore, Write};
 
 /// How long a lease lasts at most: longer than a run's deadline, shorter than the workflow's limit.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
@@ -68,19 +70,19 @@ impl ReleaseMonitor<'_> {
         let _seat = world.metrics.sit();
         let memory = self.state.memory();
         let known = memory.app(&world.id).await?;
-        let now = self.clock.now();
         let releases = match world.target.releases().await {
             Ok(releases) => releases,
             Err(error) => return Ok(vec![AppReport::failed(world, error.to_string())]),
         };
+        let now = self.clock.now();
         let mut reports = Vec::new();
         for release in rolling_out(&releases) {
-            reports.push(match judge(world, memory, &known, &releases, release, now).await? {
+            reports.push(match self.judge(world, &known, &releases, release, now).await? {
                 Ok(judged) => AppReport::of(world, judged.record),
                 Err(unjudged) => unjudged_report(world, release, &unjudged),
             });
         }
-        Ok(or_nothing(world, reports))
+        Ok(with_silence(or_nothing(world, reports), silence(world, &known, now)))
     }
 
     async fn with_lease(
@@ -91,12 +93,17 @@ impl ReleaseMonitor<'_> {
     ) -> Result<Vec<AppReport>, StateError> {
         let known = self.state.memory().app(&world.id).await?;
         let mut reports = self.finish_open_intents(world, lease, &known).await?;
-        match watch::left_alone(world, &known.watch, now) {
-            Some(report) => reports.push(report),
-            None => match world.target.releases().await {
-                Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
-                Err(error) => reports.push(AppReport::failed(world, error.to_string())),
-            },
+        let listed = match watch::left_alone(world, &known.watch, now) {
+            Some(report) => Err(report),
+            None => {
+                world.target.releases().await.map_err(|error| AppReport::failed(world, error.to_string()))
+            }
+        };
+        // The store's answer may have set the clock right.
+        let now = self.clock.now();
+        match listed {
+            Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, now).await?),
+            Err(report) => reports.push(report),
         }
         let mut reports = or_nothing(world, reports);
         let kept = watch::keep(self, world, lease, &known.watch, &reports, now).await;
@@ -106,7 +113,7 @@ impl ReleaseMonitor<'_> {
         if let Some(report) = reports.first_mut() {
             report.problems.extend(problems);
         }
-        Ok(reports)
+        Ok(with_silence(reports, silence(world, &known, now)))
     }
 
     /// Goes on with what a killed or refused run had written down and not done.
@@ -138,20 +145,19 @@ impl ReleaseMonitor<'_> {
         releases: &[Release],
         now: Timestamp,
     ) -> Result<Vec<AppReport>, StateError> {
-        let memory = self.state.memory();
-        let known = memory.app(&world.id).await?;
+        let known = self.state.memory().app(&world.id).await?;
         let mut reports = Vec::new();
         let mut looked = Looked::AtAll;
         for release in rolling_out(releases) {
             if known.releases.iter().any(|state| state.id.key == release.key && state.waits_for_a_halt()) {
                 continue; // The halt could not be made yet, and is reported as such.
             }
-            match judge(world, memory, &known, releases, release, now).await? {
+            match self.judge(world, &known, releases, release, now).await? {
                 Ok(judged) => {
                     if !judged.is_kept() {
                         looked = Looked::NotAtAll;
                     }
-                    reports.push(self.decide_and_act(world, lease, judged, &known.messages).await?);
+                    reports.push(self.decide_and_act(world, lease, judged, &known).await?);
                 }
                 Err(unjudged) => {
                     looked = Looked::NotAtAll;
@@ -163,18 +169,53 @@ impl ReleaseMonitor<'_> {
         Ok(reports)
     }
 
+    /// Observes one release and judges it. Reads only.
+    async fn judge(
+        &self,
+        world: &AppWorld,
+        known: &AppState,
+        releases: &[Release],
+        release: &Release,
+        now: Timestamp,
+    ) -> Result<Result<Judged, Unjudged>, StateError> {
+        let mut observed =
+            match observe::observe(world, self.state.memory(), known, releases, release, now).await? {
+                Ok(observed) => observed,
+                Err(unjudged) => return Ok(Err(unjudged)),
+            };
+        observed.facts.data.clock_off_seconds =
+            self.clock.skew().filter(|skew| skew::is_wrong(*skew)).map(|skew| skew.as_secs());
+        let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
+        let (record, mut state) = observed.judged(world, release, now);
+        if record.judgement.fast_track_checked {
+            state.fast_track_checked_at = Some(now);
+        }
+        if let Some(action) = record.judgement.action {
+            state.intent = Some(Intent {
+                key: outbox::intent_key(&action.into(), &state),
+                action: action.into(),
+                status: IntentStatus::Planned,
+                decision: record.id.clone(),
+                planned_at: now,
+            });
+        }
+        Ok(Ok(Judged { record, state, provisional, writes }))
+    }
+
     /// Writes the decision down with everything that belongs to it, then carries it out.
     async fn decide_and_act(
         &self,
         world: &AppWorld,
         lease: &Lease,
         judged: Judged,
-        known: &[Message],
+        known: &AppState,
     ) -> Result<AppReport, StateError> {
         let is_kept = judged.is_kept();
         let Judged { record, state, provisional: _, writes } = judged;
-        let about = about(&state, known);
-        let messages = outbox::messages(&record, &state, &about, &world.sinks());
+        let about = about(&state, &known.messages);
+        let mut messages = outbox::messages(&record, &state, &about, &world.sinks());
+        let unwatched = silence(world, known, record.decided_at);
+        messages.extend(unwatched.and_then(|gap| outbox::silence(&state, gap, &about, record.decided_at)));
         let mut writes = writes;
         if is_kept {
             writes.push(Write::Release(Box::new(state.clone())));
@@ -245,36 +286,6 @@ impl Judged {
     }
 }
 
-/// Observes one release and judges it. Reads only.
-async fn judge(
-    world: &AppWorld,
-    memory: &dyn Memory,
-    known: &AppState,
-    releases: &[Release],
-    release: &Release,
-    now: Timestamp,
-) -> Result<Result<Judged, Unjudged>, StateError> {
-    let mut observed = match observe::observe(world, memory, known, releases, release, now).await? {
-        Ok(observed) => observed,
-        Err(unjudged) => return Ok(Err(unjudged)),
-    };
-    let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
-    let (record, mut state) = observed.judged(world, release, now);
-    if record.judgement.fast_track_checked {
-        state.fast_track_checked_at = Some(now);
-    }
-    if let Some(action) = record.judgement.action {
-        state.intent = Some(Intent {
-            key: outbox::intent_key(&action.into(), &state),
-            action: action.into(),
-            status: IntentStatus::Planned,
-            decision: record.id.clone(),
-            planned_at: now,
-        });
-    }
-    Ok(Ok(Judged { record, state, provisional, writes }))
-}
-
 fn unjudged_report(world: &AppWorld, release: &Release, unjudged: &Unjudged) -> AppReport {
     let report = match unjudged {
         Unjudged::Failed(error) => AppReport::unasked(world, error),
@@ -303,6 +314,17 @@ fn is_rolling_out(release: &Release) -> bool {
 
 fn or_nothing(world: &AppWorld, reports: Vec<AppReport>) -> Vec<AppReport> {
     if reports.is_empty() { vec![AppReport::nothing_rolling_out(world)] } else { reports }
+}
+
+/// The silence that this run ends, by when the monitor last completed one.
+fn silence(world: &AppWorld, known: &AppState, now: Timestamp) -> Option<Silence> {
+    let job = JobId::ReleaseMonitor.as_str();
+    let heartbeat = known.heartbeats.iter().find(|heartbeat| heartbeat.job == job)?;
+    heartbeat.silence(now, world.monitor_silence)
+}
+
+fn with_silence(reports: Vec<AppReport>, silence: Option<Silence>) -> Vec<AppReport> {
+    reports.into_iter().map(|report| AppReport { silence, ..report }).collect()
 }
 
 /// Marks a report as acted on, or says why not.
