@@ -3,7 +3,8 @@
 //! The address is a collector's, over TLS or on this machine. Addresses that a cloud serves its own machines on are
 //! refused: what is sent there could be answered with a credential, and nobody collects telemetry there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+// Addresses as values: there is no socket in `core`.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,5 +6,6 @@
 mod judging;
 mod looking;
 mod messages;
+mod midnight;
 mod scenarios;
 mod support;

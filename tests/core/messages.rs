@@ -1,6 +1,8 @@
 //! Every text that people read, as they read it.
 
-use tidegate::domain::message::{acted, budget_alert, superseded, warning};
+use jiff::SignedDuration;
+use tidegate::domain::heartbeat::Silence;
+use tidegate::domain::message::{acted, budget_alert, silence, superseded, warning};
 use tidegate::domain::release::Action;
 
 use crate::support::{at, day_two, facts, record};
@@ -60,5 +62,16 @@ fn an_overtaken_halt_says_who_won() {
     ✋ LEFT ALONE Android 26.3.0 (android): the halt was not made
     The evidence asked for a halt, but somebody released it to everybody before the halt. Nothing was changed.
     If it must be stopped, do it in the store's console, or release a fixed version.
+    ");
+}
+
+#[test]
+fn a_gap_says_since_when_nobody_was_watching() {
+    let record = record(facts(1_000, 10, day_two()), day_two());
+    let gap = Silence { since: at("2026-11-17T05:10:00Z"), lasted: SignedDuration::from_mins(410) };
+    insta::assert_snapshot!(silence(&record.release, record.version.as_str(), gap).text(), @r"
+    ⏰ WAS NOT WATCHED Android 26.3.0 (android): the monitor has not run for 6 h
+    The last run before this one completed at 2026-11-17 05:10 UTC. What has come since is counted now.
+    Look at the schedule if this goes on: GitHub starts runs late, and leaves some out.
     ");
 }

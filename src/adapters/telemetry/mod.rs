@@ -149,32 +149,33 @@ impl Telemetry {
     /// sentence.
     pub async fn finish(self, limit: Duration) -> Option<String> {
         let Self { transport, spans, meters } = self;
-        let sent = flushed(limit, move || drop(spans.shutdown_with_timeout(limit)));
-        let counted = flushed(limit, move || drop(meters.shutdown_with_timeout(limit)));
-        let in_time = tokio::time::timeout(limit, async { tokio::join!(sent, counted) }).await.is_ok();
-        let late = || format!("it did not take everything within {} ms", limit.as_millis());
-        let why = transport.failure().or_else(|| (!in_time).then(late))?;
+        let sent = flushed(limit, move || spans.shutdown_with_timeout(limit).is_ok());
+        let counted = flushed(limit, move || meters.shutdown_with_timeout(limit).is_ok());
+        let both = async { tokio::join!(sent, counted) };
+        let why = match tokio::time::timeout(limit, both).await {
+            Ok((true, true)) => None,
+            Ok(_) => Some("the exporter gave up".to_owned()),
+            Err(_) => Some(format!("the collector did not take everything within {} ms", limit.as_millis())),
+        };
+        let why = transport.failure().or(why)?;
         Some(format!("telemetry was not delivered in full: {why}"))
     }
 }
 
-/// Does work that blocks on a thread of its own. One that outlives its time is not waited for: it ends with the process.
-async fn flushed(limit: Duration, work: impl FnOnce() + Send + 'static) {
+/// Does work that blocks on a thread of its own, and says whether it succeeded. One that outlives its time is not waited for: it ends with the process.
+async fn flushed(limit: Duration, work: impl FnOnce() -> bool + Send + 'static) -> bool {
     if limit.is_zero() {
         // Even dropping a provider would wait.
         std::mem::forget(work);
-        return;
+        return false;
     }
     let (done, ended) = tokio::sync::oneshot::channel();
     let started = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
-        work();
         // Nobody waits any longer where the time is over.
-        let _ = done.send(());
+        let _ = done.send(work());
     });
-    if started.is_ok() {
-        // A thread that panicked has sent nothing more either way.
-        let _ = ended.await;
-    }
+    // A thread that panicked has sent nothing more.
+    started.is_ok() && ended.await.unwrap_or(false)
 }
 
 fn batches() -> opentelemetry_sdk::trace::BatchConfig {

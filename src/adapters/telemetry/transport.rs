@@ -70,8 +70,10 @@ impl Transport {
             return Err("a request to another address was held back".to_owned());
         }
         let (parts, body) = request.into_parts();
-        let sending = self.client.post(url).headers(parts.headers).body(body).send();
-        let answer = self.runtime.spawn(sending).await.map_err(|_| "the run ended first".to_owned())?;
+        let sending = self.client.post(url).headers(parts.headers).body(body);
+        // Even beginning to send needs the runtime's clock.
+        let answer = self.runtime.spawn(async move { sending.send().await });
+        let answer = answer.await.map_err(|_| "the run ended first".to_owned())?;
         let status = answer.map_err(|error| told(&error).to_owned())?.status();
         if !status.is_success() {
             return Err(format!("the collector answered {}", status.as_u16()));
