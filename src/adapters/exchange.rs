@@ -89,8 +89,11 @@ impl Exchange {
 
     fn tell(&self) {
         let (status, code, error, bytes) = match self.end {
-            End::Http { status, bytes } => (Some(status), None, None, Some(bytes)),
-            End::Grpc { code } => (None, Some(code), None, None),
+            // Telemetry has signed integers only; others become texts.
+            End::Http { status, bytes } => {
+                (Some(i64::from(status)), None, None, Some(i64::try_from(bytes).unwrap_or(i64::MAX)))
+            }
+            End::Grpc { code } => (None, Some(i64::from(code)), None, None),
             End::NotSent => (None, None, Some("not-sent"), None),
             End::Lost => (None, None, Some("lost"), None),
         };

@@ -61,7 +61,8 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     );
     let ended = once.run().instrument(span.clone()).await;
     let exit = ended.as_ref().map_or_else(|ended| ended.exit, |exit| *exit) as u8;
-    span.record("run.exit", exit);
+    // Telemetry has signed integers only; others become texts.
+    span.record("run.exit", i64::from(exit));
     // A span is sent once nobody holds it.
     drop(span);
     observing.finish(args.job, exit, end.left()).await;
