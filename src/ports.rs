@@ -1,4 +1,4 @@
-//! The five ports: what the jobs ask of the outside world, in the domain's words.
+//! The ports: what the jobs ask of the outside world, in the domain's words.
 //!
 //! One to four methods each. An adapter translates and never decides; a job decides and never translates.
 //! "Could not" is an error here, never an empty answer.
@@ -9,13 +9,16 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::Window;
+use crate::domain::control::Control;
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
-use crate::domain::message::Note;
+use crate::domain::ledger::{Noted, Page};
+use crate::domain::listing::Listed;
+use crate::domain::message::{Link, Note};
 use crate::domain::outbox::{Message, Posted};
 use crate::domain::release::{Change, Release, ReleaseId, ReleaseState};
 use crate::domain::watch::Watch;
@@ -45,6 +48,8 @@ pub enum Outlook {
     Passing,
     /// The same, until a person changes something.
     Lasting,
+    /// Nothing: what the call was about is not there any more, as a message that a person deleted.
+    Gone,
 }
 
 /// What is known about the effect of a call that failed.
@@ -72,6 +77,12 @@ impl PortError {
     #[must_use]
     pub fn lasting(self) -> Self {
         Self { outlook: Outlook::Lasting, ..self }
+    }
+
+    /// The same error where what the call was about is not there any more.
+    #[must_use]
+    pub fn gone(self) -> Self {
+        Self { outlook: Outlook::Gone, ..self }
     }
 
     /// The same error of a service that asked to wait.
@@ -191,11 +202,28 @@ pub trait RolloutTarget: Send + Sync {
     /// Where the store could not be asked.
     async fn releases(&self) -> Result<Vec<Release>, PortError>;
 
+    /// What the store lists, where it can tell that for less than [`RolloutTarget::releases`]; none where it can't, or
+    /// where what it lists is not clear.
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn listed(&self) -> Result<Option<Listed>, PortError> {
+        Ok(None)
+    }
+
     /// Asks the store once for the effect. The caller holds the lease, has written the intent down, and reads back.
     ///
     /// # Errors
     /// Where the store refused or its answer was lost; [`PortError::effect`] says which.
     async fn apply(&self, lease: &Lease, release: &Release, change: &Change) -> Result<(), PortError>;
+
+    /// The page of the app in the store's console, where it is known by now.
+    fn console(&self) -> Option<Link> {
+        None
+    }
+
+    /// Says that the calls that follow are for a halt: where calls of many apps wait for one another, they go first.
+    fn hurry(&self) {}
 }
 
 /// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.
@@ -205,19 +233,40 @@ pub struct Lease {
     holder: String,
     fence: u64,
     expires_at: Timestamp,
+    timed: Option<Timed>,
+}
+
+/// When a lease was asked for, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Timed {
+    since: Moment,
+    lasts: Duration,
 }
 
 impl Lease {
     /// For state stores only: the proof that the lease has just been taken.
     #[must_use]
     pub fn granted(app: AppId, holder: String, fence: u64, expires_at: Timestamp) -> Self {
-        Self { app, holder, fence, expires_at }
+        Self { app, holder, fence, expires_at, timed: None }
     }
 
     /// For a halt while no state store can be reached. Its fence is below every other, so it can write nothing.
     #[must_use]
     pub fn for_halting_only(app: AppId, holder: String, expires_at: Timestamp) -> Self {
-        Self { app, holder, fence: 0, expires_at }
+        Self { app, holder, fence: 0, expires_at, timed: None }
+    }
+
+    /// The same lease, which was asked for at `since` and `lasts` so long from then on.
+    #[must_use]
+    pub fn timed(self, since: Moment, lasts: Duration) -> Self {
+        Self { timed: Some(Timed { since, lasts }), ..self }
+    }
+
+    /// What is left of it by the clock that says less. Nothing, where it is not known since when it runs.
+    #[must_use]
+    pub fn left(&self, now: Moment) -> Duration {
+        let left = |timed: Timed| timed.lasts.saturating_sub(now.passed_since(timed.since));
+        self.timed.map_or(Duration::ZERO, left)
     }
 
     /// The app that it is for.
@@ -264,6 +313,16 @@ pub enum StateError {
         /// The app.
         app: AppId,
     },
+    /// What the decision was made on is not what is stored; nothing of this commit was written.
+    #[error(
+        "{what} was changed meanwhile, so nothing was written for app {app}\n  fix: nothing; the next run looks again"
+    )]
+    Overtaken {
+        /// The app.
+        app: AppId,
+        /// What was changed.
+        what: &'static str,
+    },
     /// The store could not be asked.
     #[error(transparent)]
     Failed(#[from] PortError),
@@ -296,17 +355,48 @@ pub enum Write {
     Partials(ReleaseId, Partials),
     /// Forgets the partials of a release, because its counts start anew.
     ForgetPartials(ReleaseId),
-    /// Adds a decision; one that is there already is left alone.
+    /// Adds a decision, and its entry in the ledger; one that is there already is left alone, and has its entry.
     Decision(Box<Record>),
+    /// Appends an entry to the ledger of the app that the lease is for.
+    Ledger(Box<Noted>),
     /// Puts a message in the place of the older one with the same key.
     Message(Box<Message>),
     /// Puts what is remembered of an app in the place of the older.
     Watch(AppId, Box<Watch>),
+    /// Puts what people have said about an app in the place of the older.
+    Control(AppId, Box<Control>),
+    /// Writes nothing: refuses the whole commit with [`StateError::Overtaken`] where something else is stored.
+    Provided(Box<Basis>),
+}
+
+/// What a decision was made on.
+#[derive(Debug, Clone)]
+pub enum Basis {
+    /// The state of this release; none where nothing was remembered of it.
+    Release(ReleaseId, Option<Box<ReleaseState>>),
+    /// What people had said about this app.
+    Control(AppId, Control),
+}
+
+/// Where people's words about apps are kept. They are written without a lease, so that a person never waits for a run.
+#[async_trait]
+pub trait Words: Send + Sync {
+    /// What people have said about an app.
+    ///
+    /// # Errors
+    /// Where the store could not be asked or holds something this program can't read.
+    async fn heard(&self, app: &AppId) -> Result<Control, StateError>;
+
+    /// Puts what is said now in the place of what was said before.
+    ///
+    /// # Errors
+    /// [`StateError::Overtaken`] where somebody else said something meanwhile; nothing was written.
+    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError>;
 }
 
 /// Where the program remembers things between runs.
 #[async_trait]
-pub trait StateStore: Send + Sync {
+pub trait StateStore: Words {
     /// Takes the lease of an app, or says who has it.
     ///
     /// # Errors
@@ -328,7 +418,7 @@ pub trait StateStore: Send + Sync {
     /// Writes everything or nothing, if the lease is still held.
     ///
     /// # Errors
-    /// [`StateError::LostLease`] where it is not.
+    /// [`StateError::LostLease`] where it is not; [`StateError::Overtaken`] where a [`Write::Provided`] does not hold.
     async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError>;
 
     /// Notes that a run has reached its end. Needs no lease, and costs one request at most.
@@ -367,6 +457,32 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// As for [`Memory::app`].
     async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError>;
+
+    /// The canonical text of a decision, made of all that is stored of it, whether or not this program can read it as a
+    /// [`Record`].
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError>;
+
+    /// The ledger of an app from a number on. What was changed behind the program's back comes as it is.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError>;
+}
+
+/// A picture for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The name of its file, such as `report.png`.
+    pub name: String,
+    /// What stands above it.
+    pub title: String,
+    /// What it shows, for those who don't see it.
+    pub alt: String,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// What came of looking for a message.
@@ -392,11 +508,11 @@ pub trait Notifier: Send + Sync {
     /// Says something else in the place of what was said.
     ///
     /// # Errors
-    /// Where it was refused.
+    /// Where it was refused; [`Outlook::Gone`] where it can't be edited any more and has to be said anew.
     async fn update(&self, posted: &Posted, key: &str, note: &Note) -> Result<(), PortError>;
 
     /// Looks up whether a message with this key arrived, since a little before `since`. Where sending began only `age`
-    /// ago, it is given time to arrive before the answer is no.
+    /// ago, it is given time to arrive before the answer is no. A sink that can't tell says so at once.
     ///
     /// # Errors
     /// Where the notifier could not be asked.
@@ -407,6 +523,50 @@ pub trait Notifier: Send + Sync {
         since: Timestamp,
         age: SignedDuration,
     ) -> Result<Found, PortError>;
+
+    /// Whether a message can still be edited there, and be replied to.
+    fn holds(&self, _posted: &Posted) -> bool {
+        true
+    }
+
+    /// Where people are told what this one refuses for good; none where there is no such place.
+    fn fallback(&self) -> Option<&dyn Notifier> {
+        None
+    }
+
+    /// What it can't do that others can, in a sentence for the output of a run; none where it lacks nothing.
+    fn shortcoming(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Shows a picture, under `parent` where it is a reply, and answers its id. It is shown once at most: after a lost
+    /// answer the caller does not try again.
+    ///
+    /// # Errors
+    /// Where it was refused, whether it arrived is unclear, or the sink takes no pictures.
+    async fn upload(&self, image: &Image, _parent: Option<&Posted>) -> Result<String, PortError> {
+        let what = format!("the picture {} was not shown: this sink takes no pictures", image.name);
+        Err(PortError::new(what, "give [slack] a channel and a token with the scope files:write").lasting())
+    }
+}
+
+/// One moment by the two clocks of a machine. The steady one stands still while the machine is suspended, and the other
+/// may be set back, so time has passed when either says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the machine's clock.
+    pub wall: Timestamp,
+    /// By the clock that never jumps, since some instant that is the same for all moments.
+    pub steady: Duration,
+}
+
+impl Moment {
+    /// How much time has passed since then, by the clock that says more.
+    #[must_use]
+    pub fn passed_since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).try_into().unwrap_or_default();
+        self.steady.saturating_sub(earlier.steady).max(wall)
+    }
 }
 
 /// What time it is.
@@ -418,5 +578,11 @@ pub trait Clock: Send + Sync {
     /// has said anything, or where the instant was given.
     fn skew(&self) -> Option<SignedDuration> {
         None
+    }
+
+    /// The present moment by both clocks of the machine, whatever instant the run was asked about. A clock of no machine
+    /// has no steady one.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now(), steady: Duration::ZERO }
     }
 }

@@ -12,22 +12,26 @@ use tokio::time::Instant;
 
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::bigquery::{self, BigQuery};
-use crate::adapters::clock::ServerClock;
+use crate::adapters::clock::{ServerClock, SystemClock};
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::{Events, Together, Warehouse};
 use crate::adapters::firestore::{Access, FirestoreState};
+use crate::adapters::github::{self, Deployments, Dispatches, GitHub, Issues, RepositoryName, Start};
 use crate::adapters::google::{GoogleToken, Identity, Scope};
-use crate::adapters::google_play::{self, GooglePlay};
+use crate::adapters::google_play::{self, GooglePlay, Recoveries};
 use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
-use crate::adapters::slack::{self, Slack};
+use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, SecretRef, SessionSource, Target};
+use crate::adapters::watched::Watched;
+use crate::config::{self, App, AppRecovery, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
+use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
+use crate::domain::links::Links;
 use crate::domain::outbox::Sink;
 use crate::exit::Ended;
-use crate::jobs::AppWorld;
+use crate::jobs::{AppReport, AppWorld};
 use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
 
 /// Where a configuration is looked for, in this order.
@@ -89,6 +93,9 @@ pub enum Acting {
 pub struct World {
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppWorld>,
+    /// The apps that are left out, each with the report that says why: those that are off, and those that could not be
+    /// set up.
+    pub left_out: Vec<AppReport>,
     /// The state store.
     pub state: Box<dyn StateStore>,
 }
@@ -175,17 +182,60 @@ impl Loaded {
     pub async fn world(&self, named: &[String], acting: Acting, until: Instant) -> Result<World, Ended> {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
-        let parts = Parts::new(self, client, acting);
-        let mut sides = Vec::new();
-        for app in &chosen {
-            sides.push(parts.sides(app).await?);
+        let parts = Parts::new(self, client, acting, until);
+        let mode = mode()?;
+        let (mut built, mut left_out, mut first) = (Vec::new(), Vec::new(), None);
+        for app in chosen {
+            if mode.max(app.mode) == Switch::Off {
+                left_out.push(AppReport::switched_off(app.id.clone(), app.platform()));
+                continue;
+            }
+            match parts.sides(app).await {
+                Ok(sides) => built.push((app, sides)),
+                // One app's missing secret leaves the others alone.
+                Err(ended) => {
+                    let problem = ended.message.clone();
+                    left_out.push(AppReport::not_set_up(app.id.clone(), app.platform(), problem));
+                    first.get_or_insert(ended);
+                }
+            }
+        }
+        if let Some(ended) = first.filter(|_| built.is_empty()) {
+            return Err(ended);
         }
         let mut places = Places::new(parts.warehouse(until)?);
         let shares = self.config.apps.len().max(1) as u64;
         let budget = self.budget_per_month().map(|bytes| bytes / shares);
-        let apps =
-            chosen.iter().zip(sides).map(|(app, sides)| app_world(app, sides, &mut places, budget)).collect();
-        Ok(World { apps, state: self.state(acting)? })
+        let degraded_halt = self.config.degraded_halt == config::DegradedHalt::Made;
+        let apps = built.into_iter().map(|(app, sides)| AppWorld {
+            switch: mode.max(app.mode),
+            degraded_halt,
+            ..app_world(app, sides, &mut places, budget, self.links(app))
+        });
+        Ok(World { apps: apps.collect(), left_out, state: self.state(acting)? })
+    }
+
+    /// The pages of an app, as far as their addresses are known.
+    fn links(&self, app: &App) -> Links {
+        Links {
+            runbook: app.slack.as_ref().and_then(|slack| slack.runbook.clone()),
+            crashes: self.crashlytics(app),
+            run: environment::run_page(),
+        }
+    }
+
+    /// The issues of an app in the Firebase console, where its project is known: it is that of the exports.
+    fn crashlytics(&self, app: &App) -> Option<String> {
+        let config::Warehouse::BigQuery { project, .. } = &self.config.warehouse else { return None };
+        let (platform, application) = identity(&app.target);
+        let platform = match platform {
+            Platform::Android => "android",
+            Platform::Ios => "ios",
+        };
+        // A project of a domain is none of Firebase's.
+        (!project.contains(':')).then(|| {
+            format!("https://console.firebase.google.com/project/{project}/crashlytics/app/{platform}:{application}/issues")
+        })
     }
 
     fn budget_per_month(&self) -> Option<u64> {
@@ -223,6 +273,21 @@ impl Loaded {
             .filter(|app| named.is_empty() || named.iter().any(|id| id == app.id.as_str()))
             .collect())
     }
+}
+
+/// Says what the program may do at most. A repository variable, so that it can be set without a commit and read without a
+/// state store.
+pub const MODE_VARIABLE: &str = "TIDEGATE_MODE";
+
+/// What the environment lets the program do.
+///
+/// # Errors
+/// A usage error that lists the known modes.
+pub fn mode() -> Result<Switch, Ended> {
+    let given = environment::variable(MODE_VARIABLE).unwrap_or_else(|| Switch::default().to_string());
+    given.parse().map_err(|error| {
+        Ended::usage(format!("{MODE_VARIABLE}: {error}\n  fix: correct the variable, or unset it for auto"))
+    })
 }
 
 /// The platform of a target, and what the exports call the app.
@@ -279,6 +344,7 @@ fn app_world(
     sides: Sides,
     places: &mut Places<Arc<dyn Warehouse>>,
     budget_per_month: Option<u64>,
+    links: Links,
 ) -> AppWorld {
     let (platform, application) = identity(&app.target);
     let metrics = Events::new(places.of(app), platform, application.clone(), app.sources.clone());
@@ -286,14 +352,17 @@ fn app_world(
         id: app.id.clone(),
         platform,
         policy: app.policy.clone(),
+        configuration: app.fingerprint(),
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
         monitor_silence: app.monitor_silence,
         budget_per_month,
+        switch: app.mode,
         degraded_halt: true,
         metrics: Box::new(metrics),
-        target: sides.target,
+        target: Box::new(Watched(sides.target)),
         notifiers: sides.notifiers,
+        links,
     }
 }
 
@@ -302,16 +371,31 @@ pub(crate) struct Parts<'l> {
     loaded: &'l Loaded,
     client: reqwest::Client,
     acting: Acting,
+    /// Nobody is waited for beyond this: what came of a run has to be written down.
+    until: Instant,
     /// Secrets of Secret Manager that were read, by their names: many apps share one.
     secrets: Mutex<BTreeMap<String, SecretString>>,
     /// Sources of Play's tokens by the references of their keys, so that apps share those too.
     keys: Mutex<BTreeMap<String, GoogleToken>>,
+    /// Connections to GitHub by the references of their tokens.
+    githubs: Mutex<BTreeMap<String, GitHub>>,
+    /// Clients of App Store Connect by their keys: the apps of a key take turns.
+    app_store: Mutex<BTreeMap<String, Arc<app_store_connect::Client>>>,
 }
 
 impl<'l> Parts<'l> {
-    /// The parts of a configuration. Nothing is asked of anybody.
-    pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
-        Self { loaded, client, acting, secrets: Mutex::default(), keys: Mutex::default() }
+    /// The parts of a configuration, which wait for nothing beyond `until`. Nothing is asked of anybody.
+    pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting, until: Instant) -> Self {
+        Self {
+            loaded,
+            client,
+            acting,
+            until,
+            secrets: Mutex::default(),
+            keys: Mutex::default(),
+            githubs: Mutex::default(),
+            app_store: Mutex::default(),
+        }
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
@@ -367,30 +451,61 @@ impl<'l> Parts<'l> {
     pub(crate) async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
         let endpoints = &self.loaded.config.endpoints;
         match &app.target {
-            Target::GooglePlay { package, track, credentials, in_review } => {
+            Target::GooglePlay { package, track, credentials, in_review, app_recovery: _ } => {
                 let token = self.play_token(app, credentials.as_ref()).await?;
-                let service =
-                    self.service("Google Play", endpoints.google_play.as_ref(), google_play::BASE_URL);
+                let service = self.google_play_service();
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
             }
             Target::AppStore { bundle_id, key_id, issuer_id, private_key } => {
-                let base_url = app_store_connect::BASE_URL;
-                let service =
-                    self.service("App Store Connect", endpoints.app_store_connect.as_ref(), base_url);
-                let key = AppStoreKey {
-                    key_id: key_id.clone(),
-                    issuer_id: issuer_id.clone(),
-                    private_key: self.secret(app, private_key).await?,
-                };
-                let store = AppStoreConnect::new(
-                    service,
-                    key,
-                    bundle_id.clone(),
-                    Box::new(self.loaded.clock.clone()),
-                );
-                Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
+                let client = self.app_store_client(app, key_id, issuer_id.as_deref(), private_key);
+                let client = Box::pin(client).await?;
+                Ok(Box::new(AppStoreConnect::new(client, bundle_id.clone())))
             }
         }
+    }
+
+    fn google_play_service(&self) -> Service {
+        let endpoint = self.loaded.config.endpoints.google_play.as_ref();
+        self.service("Google Play", endpoint, google_play::BASE_URL)
+    }
+
+    /// What is done for devices that have a halted version, where the configuration wants anything done.
+    async fn recoveries(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
+        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else {
+            return Ok(None);
+        };
+        if *app_recovery == AppRecovery::Off {
+            return Ok(None);
+        }
+        let token = self.play_token(app, credentials.as_ref()).await?;
+        let service = self.google_play_service();
+        Ok(Some(Box::new(Recoveries::new(service, token, package.clone(), *app_recovery))))
+    }
+
+    /// The client of a key, one for all apps that use it.
+    async fn app_store_client(
+        &self,
+        app: &App,
+        key_id: &str,
+        issuer_id: Option<&str>,
+        private_key: &SecretRef,
+    ) -> Result<Arc<app_store_connect::Client>, Ended> {
+        let name = format!("{key_id} {} {private_key}", issuer_id.unwrap_or_default());
+        let kept = self.app_store.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(client) = kept {
+            return Ok(client);
+        }
+        let endpoint = self.loaded.config.endpoints.app_store_connect.as_ref();
+        let service = self.service("App Store Connect", endpoint, app_store_connect::BASE_URL);
+        let key = AppStoreKey {
+            key_id: key_id.to_owned(),
+            issuer_id: issuer_id.map(str::to_owned),
+            private_key: self.secret(app, private_key).await?,
+        };
+        let client = app_store_connect::Client::new(service, key, Box::new(SystemClock), Some(self.until));
+        let client = client.map_err(|error| of_app(app, &error))?;
+        self.app_store.lock().unwrap_or_else(PoisonError::into_inner).insert(name, client.clone());
+        Ok(client)
     }
 
     /// A key of its own goes before the identity of the program.
@@ -450,16 +565,120 @@ impl<'l> Parts<'l> {
                 app.id
             )));
         };
-        let channel: Box<dyn Notifier> = Box::new(self.slack(app, slack).await?);
-        Ok(BTreeMap::from([(Sink::Slack, channel)]))
+        let channel: Box<dyn Notifier> = match &slack.way {
+            Way::Bot { .. } => Box::new(self.slack(app, slack).await?),
+            Way::Webhook { webhook } => Box::new(self.webhook(app, webhook).await?),
+        };
+        let mut notifiers = BTreeMap::from([(Sink::Slack, channel)]);
+        if let Some(github) = &app.github {
+            self.tell_github(app, github, &mut notifiers).await?;
+        }
+        notifiers.extend(self.recoveries(app).await?.map(|recoveries| (Sink::AppRecovery, recoveries)));
+        Ok(notifiers)
     }
 
-    /// The channel of an app.
+    /// What GitHub is told of an app, each thing by itself.
+    async fn tell_github(
+        &self,
+        app: &App,
+        settings: &config::GitHub,
+        notifiers: &mut BTreeMap<Sink, Box<dyn Notifier>>,
+    ) -> Result<(), Ended> {
+        let workflow = environment::workflow();
+        let github = self.github(app, settings, &workflow).await?;
+        if let Some(issue) = &settings.issue {
+            let issues = Issues::new(github.clone(), issue.labels.clone(), issue.assignees.clone());
+            notifiers.insert(Sink::GithubIssue, Box::new(issues));
+        }
+        if let Some(environment) = &settings.deployment_environment {
+            // The commit of a workflow is one of its own repository.
+            let own = settings.repository.is_none() || settings.repository == workflow.repository;
+            let commit = workflow.commit.filter(|_| own);
+            let reference = settings.reference.clone().or(commit);
+            let deployments =
+                Deployments::new(github.clone(), environment.clone(), reference, workflow.run_url);
+            notifiers.insert(Sink::GithubDeployment, Box::new(deployments));
+        }
+        if let Some(dispatch) = &settings.dispatch {
+            let start = start(dispatch, settings.reference.as_ref());
+            notifiers.insert(Sink::GithubDispatch, Box::new(Dispatches::new(github, start)));
+        }
+        Ok(())
+    }
+
+    /// The repository of an app. Apps that share the token share the connections.
+    async fn github(
+        &self,
+        app: &App,
+        settings: &config::GitHub,
+        workflow: &environment::WorkflowVariables,
+    ) -> Result<GitHub, Ended> {
+        let repository = settings.repository.as_ref().or(workflow.repository.as_ref());
+        let repository = repository.and_then(|name| RepositoryName::parse(name)).ok_or_else(|| {
+            let what =
+                "no repository for [github]: neither [github] repository nor GITHUB_REPOSITORY names one";
+            of_app(app, &PortError::new(what, "set [github] repository to \"owner/name\""))
+        })?;
+        let name = settings.token.to_string();
+        let kept = self.githubs.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(github) = kept {
+            return Ok(github.of(repository));
+        }
+        let token = self.secret(app, &settings.token).await?;
+        let address = self.github_address(workflow).map_err(|error| of_app(app, &error))?;
+        let github = GitHub::connect(&address, &token, repository).map_err(|error| of_app(app, &error))?;
+        self.githubs.lock().unwrap_or_else(PoisonError::into_inner).insert(name, github.clone());
+        Ok(github)
+    }
+
+    fn github_address(&self, workflow: &environment::WorkflowVariables) -> Result<String, PortError> {
+        if let Some(endpoint) = &self.loaded.config.endpoints.github {
+            return Ok(endpoint.clone());
+        }
+        let address = workflow.api_url.as_deref().unwrap_or(github::BASE_URL).trim_end_matches('/');
+        if github::is_api_address(address) {
+            return Ok(address.to_owned());
+        }
+        Err(PortError::new(
+            format!("GITHUB_API_URL is {address:?}, where no token may be sent"),
+            "set it to the https:// address of the API, or unset it",
+        ))
+    }
+
+    /// The channel of an app that is told by a bot.
     pub(crate) async fn slack(&self, app: &App, slack: &config::Slack) -> Result<Slack, Ended> {
-        let token = self.secret(app, &slack.token).await?;
+        let Way::Bot { channel, token, fallback_channel } = &slack.way else {
+            return Err(Ended::usage(format!("app {}: Slack is reached by a webhook, not by a bot", app.id)));
+        };
+        let token = self.secret(app, token).await?;
         let endpoint = self.loaded.config.endpoints.slack.as_ref();
-        let service = self.service("Slack", endpoint, slack::BASE_URL);
-        Ok(Slack::new(service, token, slack.channel.clone()))
+        let of = |channel: &String| {
+            let service = self.service("Slack", endpoint, slack::BASE_URL);
+            Slack::new(service, token.clone(), channel.clone(), self.until)
+        };
+        Ok(match fallback_channel {
+            Some(other) => of(channel).with_fallback(of(other)),
+            None => of(channel),
+        })
+    }
+
+    /// The channel of an app that is told by a webhook.
+    pub(crate) async fn webhook(&self, app: &App, webhook: &SecretRef) -> Result<Webhook, Ended> {
+        let address = self.secret(app, webhook).await?;
+        // The address is whole, so the service has no base.
+        let service = self.service("Slack", None, "");
+        Webhook::new(service, address, self.until).map_err(|error| of_app(app, &error))
+    }
+}
+
+/// What a dispatch of the configuration starts.
+fn start(dispatch: &GitHubDispatch, reference: Option<&String>) -> Start {
+    match dispatch {
+        GitHubDispatch::Event { event_type } => Start::Event { event_type: event_type.clone() },
+        GitHubDispatch::Workflow { file, inputs } => {
+            let (file, reference, inputs) = (file.clone(), reference.cloned(), inputs.clone());
+            Start::Workflow { file, reference, inputs }
+        }
     }
 }
 

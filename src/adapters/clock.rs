@@ -2,12 +2,12 @@
 //! services say.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::Clock;
+use crate::ports::{Clock, Moment};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +18,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn moment(&self) -> Moment {
+        moment()
+    }
 }
 
 /// The present instant of the clock that never jumps: deadlines and waits are measured with it.
@@ -27,6 +31,28 @@ pub fn steady() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
+/// The present moment by both clocks of the machine.
+#[must_use]
+pub fn moment() -> Moment {
+    static FIRST: OnceLock<tokio::time::Instant> = OnceLock::new();
+    let now = steady();
+    Moment { wall: SystemClock.now(), steady: now.saturating_duration_since(*FIRST.get_or_init(|| now)) }
+}
+
+/// Returns once so much time has passed since a moment, by the clock that says more. The steady clock stands still while
+/// the machine is suspended; this returns within a second of waking up.
+pub async fn passed(since: Moment, lasts: Duration) {
+    /// How often the machine's other clock is looked at.
+    const LOOK: Duration = Duration::from_secs(1);
+    loop {
+        let left = lasts.saturating_sub(moment().passed_since(since));
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK)).await;
+    }
+}
+
 /// A clock that stands still: the instant that a run was asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub Timestamp);
@@ -34,6 +60,10 @@ pub struct FixedClock(pub Timestamp);
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
+    }
+
+    fn moment(&self) -> Moment {
+        moment()
     }
 }
 
@@ -85,62 +115,12 @@ impl Clock for ServerClock {
         now.checked_add(self.offset().unwrap_or_default()).unwrap_or(now)
     }
 
+    fn moment(&self) -> Moment {
+        moment()
+    }
+
     fn skew(&self) -> Option<SignedDuration> {
         self.offset()
-    }
-}
-
-/// A stretch of time that is over when either clock says so. The steady clock stands still while a machine is suspended,
-/// and the machine's clock may be set back; a run that slept must not go on as if no time had passed.
-#[derive(Clone)]
-pub struct Until {
-    began_steady: tokio::time::Instant,
-    began: Timestamp,
-    lasts: Duration,
-    wall: Arc<dyn Clock>,
-}
-
-impl Until {
-    /// From now on, by the steady clock and by `wall`, the machine's own: an instant that a run is asked about does not
-    /// move, and a service's answer may move the other.
-    #[must_use]
-    pub fn after(lasts: Duration, wall: Arc<dyn Clock>) -> Self {
-        Self { began_steady: steady(), began: wall.now(), lasts, wall }
-    }
-
-    /// The same stretch, with its end earlier by `margin`.
-    #[must_use]
-    pub fn less(&self, margin: Duration) -> Self {
-        Self { lasts: self.lasts.saturating_sub(margin), ..self.clone() }
-    }
-
-    /// What is left of it by the clock that says less; zero once it is over.
-    #[must_use]
-    pub fn left(&self) -> Duration {
-        let steady = steady().saturating_duration_since(self.began_steady);
-        let wall = self.wall.now().duration_since(self.began);
-        self.lasts.saturating_sub(steady.max(wall.try_into().unwrap_or_default()))
-    }
-
-    /// Whether it is over.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.left().is_zero()
-    }
-
-    /// Returns once it is over: within a second of waking up, where the machine slept through its end.
-    pub async fn over(&self) {
-        /// How often the machine's clock is looked at.
-        const LOOK: Duration = Duration::from_secs(1);
-        while !self.is_over() {
-            tokio::time::sleep(self.left().min(LOOK)).await;
-        }
-    }
-}
-
-impl std::fmt::Debug for Until {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Until").field("left", &self.left()).finish_non_exhaustive()
     }
 }
 
@@ -195,39 +175,14 @@ mod tests {
         assert_eq!(clock.offset(), Some(SignedDuration::from_mins(3)), "the newest answer counts");
     }
 
-    /// The machine's clock, moved by hand.
-    struct Moved(Mutex<Timestamp>);
-
-    impl Clock for Moved {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-    }
-
-    fn moved() -> (Arc<Moved>, Until) {
-        let wall = Arc::new(Moved(Mutex::new(at(NOON))));
-        let until = Until::after(Duration::from_secs(480), wall.clone());
-        (wall, until)
-    }
-
     #[tokio::test]
-    async fn f66_a_machine_that_slept_for_twenty_minutes_finds_its_time_over() {
-        let (wall, until) = moved();
-        assert!(!until.is_over());
-        // The steady clock stood still meanwhile.
-        *wall.0.lock().unwrap() = at("2026-11-18T12:20:00Z");
-        assert!(until.is_over());
-        tokio::time::timeout(Duration::from_secs(30), until.over()).await.expect("it is over");
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_gives_no_time() {
-        let (wall, until) = moved();
-        *wall.0.lock().unwrap() = at("2026-11-18T10:00:00Z");
-        assert!(until.left() <= Duration::from_secs(480));
-        assert!(
-            until.less(Duration::from_secs(480)).is_over(),
-            "a margin as long as the whole leaves nothing"
-        );
+    async fn f66_a_machine_that_slept_through_the_end_finds_its_time_over() {
+        let now = moment();
+        let before_the_sleep = Moment { wall: now.wall - SignedDuration::from_mins(20), ..now };
+        let eight_minutes = Duration::from_secs(480);
+        let over = passed(before_the_sleep, eight_minutes);
+        tokio::time::timeout(Duration::from_secs(30), over).await.expect("the steady clock stood still");
+        let not_over = passed(now, eight_minutes);
+        assert!(tokio::time::timeout(Duration::from_millis(50), not_over).await.is_err());
     }
 }

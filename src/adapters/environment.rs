@@ -18,6 +18,16 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The page of this run in GitHub Actions, where it is one.
+#[must_use]
+pub fn run_page() -> Option<String> {
+    let server = variable("GITHUB_SERVER_URL").filter(|server| server.starts_with("https://"))?;
+    let (repository, run) = (variable("GITHUB_REPOSITORY")?, variable("GITHUB_RUN_ID")?);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let is_plain = repository.chars().all(plain) && run.chars().all(|c| c.is_ascii_digit());
+    is_plain.then(|| format!("{server}/{repository}/actions/runs/{run}"))
+}
+
 /// Reads what a reference points to. Relative paths start at `directory`, the configuration file's.
 ///
 /// # Errors
@@ -80,6 +90,34 @@ pub fn google() -> GoogleVariables {
         oidc_request_token: variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(SecretString::from),
         credentials: named.or_else(well_known),
         metadata_host: variable("GCE_METADATA_HOST"),
+    }
+}
+
+/// What a workflow of GitHub is told of itself.
+#[derive(Debug, Clone, Default)]
+pub struct WorkflowVariables {
+    /// `GITHUB_API_URL`: where the API is.
+    pub api_url: Option<String>,
+    /// `GITHUB_REPOSITORY`: `owner/name`.
+    pub repository: Option<String>,
+    /// `GITHUB_SHA`: the commit.
+    pub commit: Option<String>,
+    /// Where people see the run and its log.
+    pub run_url: Option<String>,
+}
+
+/// What this process's environment says of the workflow that runs it, if one does.
+/// Source: <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
+#[must_use]
+pub fn workflow() -> WorkflowVariables {
+    let (server, repository) = (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"));
+    let run = server.zip(repository.clone()).zip(variable("GITHUB_RUN_ID"));
+    let run_url = run.map(|((server, repository), run)| format!("{server}/{repository}/actions/runs/{run}"));
+    WorkflowVariables {
+        api_url: variable("GITHUB_API_URL"),
+        commit: variable("GITHUB_SHA"),
+        repository,
+        run_url: run_url.filter(|url| url.starts_with("https://")),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod events;
 pub mod exchange;
 pub mod firestore;
+pub mod github;
 pub mod google;
 pub mod google_play;
 pub mod http;

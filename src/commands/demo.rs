@@ -19,8 +19,8 @@ pub async fn demo(args: &Demo, common: &Common) -> Result<Exit, Ended> {
     let ended = |exit| Err(Ended { exit, message: "the demo was ended; nothing of it is left".to_owned() });
     let outcome = tokio::select! {
         outcome = walk(args, common, place.path()) => outcome,
-        () = super::run::interrupted() => ended(Exit::Interrupted),
-        () = super::run::terminated() => ended(Exit::Terminated),
+        () = super::ending::interrupted() => ended(Exit::Interrupted),
+        () = super::ending::terminated() => ended(Exit::Terminated),
     };
     if place.is_kept() {
         print::err(&format!(

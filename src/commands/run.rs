@@ -3,27 +3,31 @@
 use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
+use super::ending::{self, within};
 use super::observe::Observing;
+use super::place;
 use super::print;
-use crate::adapters::clock::{self, FixedClock, SystemClock, Until};
+use crate::adapters::clock::{self, FixedClock};
 use crate::adapters::environment;
-use crate::adapters::watched::Watched;
 use crate::cli::{Common, FailOn, LogFormat, Output, Run};
+use crate::config::App;
+use crate::domain::control::Switch;
 use crate::domain::heartbeat::{Beat, Completion};
 use crate::domain::judge::Decision;
 use crate::domain::skew;
 use crate::domain::verdict::Reason;
 use crate::exit::{Ended, Exit};
+use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::{Acted, AppReport, AppWorld, JobId};
-use crate::ports::{Clock, StateError};
+use crate::ports::{Clock, Moment, StateError};
 use crate::report::{github, groups, human, json};
 use crate::world::{self, Acting, Loaded, World};
 
@@ -45,12 +49,17 @@ type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
 /// # Errors
 /// Where nothing could be started, or the run was ended from outside.
 pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
+    let acting = if args.dry_run { Acting::DryRun } else { Acting::Live };
+    let mode = world::mode()?;
     let loaded = world::load(common.config.as_deref())?;
+    if acting == Acting::Live && mode != Switch::Off && !args.any_ref {
+        place::may_act()?;
+    }
     let deadline = Duration::try_from(args.deadline).map_err(Ended::usage)?;
-    let end = Until::after(deadline, Arc::new(SystemClock));
+    let began = clock::moment();
     let observing = Observing::start(common, &loaded.config.telemetry);
     let once =
-        Once { args, common, loaded: &loaded, deadline, end: &end, observing: &observing, run: holder() };
+        Once { args, common, loaded: &loaded, acting, began, deadline, observing: &observing, run: holder() };
     let span = tracing::info_span!(
         "run",
         run.id = once.run,
@@ -59,14 +68,22 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
         run.exit = tracing::field::Empty,
         tidegate.version = env!("CARGO_PKG_VERSION"),
     );
-    let ended = once.run().instrument(span.clone()).await;
-    let exit = ended.as_ref().map_or_else(|ended| ended.exit, |exit| *exit) as u8;
+    let ended = match mode {
+        Switch::Off => once.switched_off(),
+        Switch::Auto | Switch::Observe => Box::pin(once.run()).instrument(span.clone()).await,
+    };
+    let exit = code(&ended) as u8;
     // Telemetry has signed integers only; others become texts.
     span.record("run.exit", i64::from(exit));
+    let left = once.left();
     // A span is sent once nobody holds it.
     drop(span);
-    observing.finish(args.job, exit, end.left()).await;
+    observing.finish(args.job, exit, left).await;
     ended
+}
+
+fn code(ended: &Result<Exit, Ended>) -> Exit {
+    ended.as_ref().map_or_else(|ended| ended.exit, |exit| *exit)
 }
 
 /// One run of a job.
@@ -74,19 +91,21 @@ struct Once<'r> {
     args: &'r Run,
     common: &'r Common,
     loaded: &'r Loaded,
+    acting: Acting,
+    began: Moment,
     deadline: Duration,
-    end: &'r Until,
     observing: &'r Observing,
     run: String,
 }
 
 impl Once<'_> {
     async fn run(&self) -> Result<Exit, Ended> {
-        let (args, acting) = (self.args, if self.args.dry_run { Acting::DryRun } else { Acting::Live });
-        let reads_until = clock::steady() + self.deadline - WRITING_TIME.min(self.deadline / WRITING_PART);
-        let world = self.loaded.world(&self.common.apps, acting, reads_until);
-        let world = self.watched(within(self.end, world).await??);
-        if args.now.is_some() && acting == Acting::Live && self.loaded.uses_a_real_store() {
+        let (args, deadline) = (self.args, self.deadline);
+        let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
+        let brakes = Brakes::new(self.began, deadline);
+        let building = Box::pin(self.loaded.world(&self.common.apps, self.acting, reads_until));
+        let world = within(deadline, &brakes, building).await??;
+        if args.now.is_some() && self.acting == Acting::Live && self.loaded.uses_a_real_store() {
             return Err(Ended::usage(
                 "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",
             ));
@@ -97,32 +116,45 @@ impl Once<'_> {
         };
         let started_at = clock.now();
         let done = Mutex::new(Vec::new());
-        let job =
-            ReleaseMonitor { state: world.state.as_ref(), clock: clock.as_ref(), holder: self.run.clone() };
-        let ended = within(self.end, all_apps(args.job, &job, &world, acting, &done)).await;
-        let reports = in_order(&world, done.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let monitor = ReleaseMonitor {
+            state: world.state.as_ref(),
+            clock: clock.as_ref(),
+            holder: self.run.clone(),
+            brakes: &brakes,
+            held: Mutex::default(),
+        };
+        let work = all_apps(args.job, &world, &monitor, self.acting, &done);
+        let ended = within(self.left(), &brakes, work).await;
+        if ended.is_err() {
+            ending::give_back(&monitor).await;
+        }
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reports = in_order(&world, self.loaded, done);
         self.observing.count(&reports);
         self.show(&reports);
-        let exit = ended.map(|()| exit(&args.fail_on, &reports));
-        if acting == Acting::Live && !is_only_busy(&reports) {
-            let code = exit.as_ref().map_or_else(|ended| ended.exit, |exit| *exit);
-            self.beat(&world, started_at, clock.now(), code).await;
+        let ended = ended.map(|()| exit(&args.fail_on, &reports));
+        if self.acting == Acting::Live && !did_nothing(&reports) {
+            self.beat(&world, started_at, clock.now(), code(&ended)).await;
         }
-        exit
+        ended
     }
 
-    /// The world, whose stores are changed only while the run's time lasts.
-    fn watched(&self, world: World) -> World {
-        let watch = |app: AppWorld| AppWorld {
-            target: Box::new(Watched::new(app.target, self.end, self.deadline)),
-            ..app
-        };
-        World { apps: world.apps.into_iter().map(watch).collect(), ..world }
+    /// What is left of the run's time.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(clock::moment().passed_since(self.began))
+    }
+
+    /// Nobody is asked anything: neither a state, nor a store, nor a warehouse.
+    fn switched_off(&self) -> Result<Exit, Ended> {
+        let off = |app: &&App| AppReport::switched_off(app.id.clone(), app.platform());
+        let reports: Vec<AppReport> = self.loaded.chosen(&self.common.apps)?.iter().map(off).collect();
+        self.show(&reports);
+        Ok(Exit::Success)
     }
 
     /// Leaves a heartbeat, for as long as it may take. That it could not be left changes nothing.
     async fn beat(&self, world: &World, started_at: Timestamp, ended_at: Timestamp, exit: Exit) {
-        let limit = BEAT_LIMIT.min(self.end.left());
+        let limit = BEAT_LIMIT.min(self.left());
         if limit.is_zero() {
             return;
         }
@@ -191,13 +223,13 @@ impl Once<'_> {
     }
 }
 
-/// Whether other runs worked on every app, so that this one did nothing.
-fn is_only_busy(reports: &[AppReport]) -> bool {
-    reports.iter().all(|report| report.reason == Reason::AnotherRun)
+/// Whether other runs worked on every app, or all are switched off, so that this run did nothing.
+fn did_nothing(reports: &[AppReport]) -> bool {
+    reports.iter().all(|report| matches!(report.reason, Reason::AnotherRun | Reason::SwitchedOff))
 }
 
 /// The reports in the order of the configuration, with one for each app that the run did not get to.
-fn in_order(world: &World, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppReport> {
+fn in_order(world: &World, loaded: &Loaded, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppReport> {
     for (index, app) in world.apps.iter().enumerate() {
         if done.iter().all(|(finished, _)| *finished != index) {
             let problem = "the run was ended before this app was done; the next run goes on".to_owned();
@@ -205,45 +237,14 @@ fn in_order(world: &World, mut done: Vec<(usize, Vec<AppReport>)>) -> Vec<AppRep
         }
     }
     done.sort_by_key(|(index, _)| *index);
-    done.into_iter().flat_map(|(_, reports)| reports).collect()
-}
-
-/// Ends the work at the deadline or a signal. Whatever was written down by then, the next run goes on with.
-async fn within<T>(end: &Until, work: impl Future<Output = T>) -> Result<T, Ended> {
-    let ended = |exit, why: &str| Ended {
-        exit,
-        message: format!("{why}\n  fix: nothing is half done that the next run does not finish"),
-    };
-    tokio::select! {
-        done = work => Ok(done),
-        () = end.over() => Err(ended(Exit::Failed, "the deadline of the run has passed")),
-        () = interrupted() => Err(ended(Exit::Interrupted, "interrupted")),
-        () = terminated() => Err(ended(Exit::Terminated, "terminated")),
-    }
-}
-
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-#[cfg(unix)]
-pub(super) async fn terminated() {
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-pub(super) async fn terminated() {
-    std::future::pending().await
+    let all = done.into_iter().flat_map(|(_, reports)| reports).chain(world.left_out.iter().cloned());
+    let mut all: Vec<AppReport> = all.collect();
+    all.sort_by_key(|report| loaded.config.apps.iter().position(|app| app.id == report.app));
+    all
 }
 
 /// Works on every app, and puts the reports of each where they outlive an end from outside.
-async fn all_apps(job: JobId, monitor: &ReleaseMonitor<'_>, world: &World, acting: Acting, done: &Reports) {
-    let JobId::ReleaseMonitor = job;
+async fn all_apps(job: JobId, world: &World, monitor: &ReleaseMonitor<'_>, acting: Acting, done: &Reports) {
     let apps = futures_util::stream::iter(world.apps.iter().enumerate());
     apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {
         let span = tracing::info_span!(
@@ -255,16 +256,18 @@ async fn all_apps(job: JobId, monitor: &ReleaseMonitor<'_>, world: &World, actin
             reason = tracing::field::Empty,
             acted = tracing::field::Empty,
         );
-        let reports = one_app(monitor, app, acting).instrument(span).await;
+        let reports = one_app(job, monitor, app, acting).instrument(span).await;
         done.lock().unwrap_or_else(PoisonError::into_inner).push((index, reports));
     })
     .await;
 }
 
-async fn one_app(monitor: &ReleaseMonitor<'_>, app: &AppWorld, acting: Acting) -> Vec<AppReport> {
-    let outcome = match acting {
-        Acting::Live => monitor.run(app).await,
-        Acting::DryRun => monitor.dry_run(app).await,
+async fn one_app(job: JobId, monitor: &ReleaseMonitor<'_>, app: &AppWorld, acting: Acting) -> Vec<AppReport> {
+    let outcome = match (job, acting) {
+        (JobId::ReleaseMonitor, Acting::Live) => monitor.run(app).await,
+        (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
+        (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,
+        (JobId::Outbox, Acting::DryRun) => monitor.dry_outbox(app).await,
     };
     let reports = outcome.unwrap_or_else(|error| vec![not_done(app, &error)]);
     reports.iter().for_each(note);
@@ -288,6 +291,7 @@ fn not_done(app: &AppWorld, error: &StateError) -> AppReport {
     let reason = match error {
         StateError::Busy { .. } => Reason::AnotherRun,
         StateError::LostLease { .. } => Reason::LeaseLost,
+        StateError::Overtaken { .. } => Reason::ChangedMeanwhile,
         StateError::Failed(_) | StateError::Unreadable(_) => return report,
     };
     AppReport { decision: Decision::None, reason, ..report }
@@ -319,18 +323,27 @@ fn append(variable: &str, text: &str) {
     }
 }
 
+/// Nothing could be concluded, or a release has to be halted and is still being offered.
+fn is_failed(report: &AppReport) -> bool {
+    let halt_not_made = report.decision == Decision::Halt && report.reason == Reason::CouldNotComplete;
+    report.decision == Decision::Error || halt_not_made
+}
+
 /// Failures come first, so that a lost lease can't hide them. An app that another run works on is no failure. A stopped
 /// export of crashes is told without being asked for: nothing else would show it.
 fn exit(fail_on: &[FailOn], reports: &[AppReport]) -> Exit {
-    let is_busy = |report: &&AppReport| matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost);
+    let is_busy = |report: &&AppReport| {
+        matches!(report.reason, Reason::AnotherRun | Reason::LeaseLost | Reason::ChangedMeanwhile)
+    };
     let left: Vec<&AppReport> = reports.iter().filter(|report| !is_busy(report)).collect();
-    if !left.is_empty() && left.iter().all(|report| report.decision == Decision::Error) {
+    if !left.is_empty() && left.iter().all(|report| is_failed(report)) {
         return Exit::Failed;
     }
     if left.iter().any(|report| report.decision == Decision::Error || !report.problems.is_empty()) {
         return Exit::Partial;
     }
-    if reports.iter().any(|report| report.reason == Reason::LeaseLost) {
+    let is_lost = |report: &AppReport| matches!(report.reason, Reason::LeaseLost | Reason::ChangedMeanwhile);
+    if reports.iter().any(is_lost) {
         return Exit::LostLease;
     }
     let worst_first = [FailOn::Halt, FailOn::Warn, FailOn::InsufficientData, FailOn::StaleData, FailOn::Hold];

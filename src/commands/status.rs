@@ -1,10 +1,12 @@
 //! `status`: what is remembered of every job and every app. Asks no service.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::print;
 use crate::adapters::clock::SystemClock;
 use crate::cli::{Common, Output};
+use crate::domain::pause_budget::{MOST_DAYS, PauseBudget};
+use crate::domain::release::ReleaseState;
 use crate::exit::{Ended, Exit};
 use crate::jobs::JobId;
 use crate::ports::{AppState, Clock as _};
@@ -34,7 +36,7 @@ pub async fn status(common: &Common) -> Result<Exit, Ended> {
         }
         Output::Json | Output::Ndjson => {
             let apps: Vec<_> = apps.iter().map(|(id, platform, app)| json!({
-                "app": id, "platform": platform, "releases": app.releases, "messages": app.messages,
+                "app": id, "platform": platform, "releases": app.releases.iter().map(release).collect::<Vec<_>>(), "messages": app.messages,
                 "last_decision": app.last_decision.as_ref().map(|record| json!({
                     "id": record.id, "decision": record.judgement.decision, "decided_at": record.decided_at,
                 })),
@@ -45,6 +47,19 @@ pub async fn status(common: &Common) -> Result<Exit, Ended> {
     Ok(Exit::Success)
 }
 
+/// Whole days of pause that were used when the release was last looked at; none where its store counts none.
+fn paused_days(release: &ReleaseState) -> Option<i64> {
+    PauseBudget::of(release, release.looked_at).map(|budget| budget.days_used())
+}
+
+fn release(state: &ReleaseState) -> Value {
+    let mut release = json!(state);
+    if let Some(days) = paused_days(state) {
+        release["paused_days"] = json!(days);
+    }
+    release
+}
+
 fn text(app: &str, state: &AppState) -> String {
     let mut lines = vec![app.to_owned()];
     if state.releases.is_empty() {
@@ -53,7 +68,9 @@ fn text(app: &str, state: &AppState) -> String {
     lines.extend(state.releases.iter().map(|release| {
         let fraction = release.last_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
         let status = release.last_seen.as_str();
-        format!("  {} {status}{fraction}, counted since {}", release.version, minute(release.cycle_start))
+        let paused = paused_days(release).map(|days| format!(", paused {days} of {MOST_DAYS} days"));
+        let (since, paused) = (minute(release.cycle_start), paused.unwrap_or_default());
+        format!("  {} {status}{fraction}, counted since {since}{paused}", release.version)
     }));
     lines.extend(state.last_decision.iter().map(|record| {
         let decision = record.judgement.decision.as_str();

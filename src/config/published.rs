@@ -40,7 +40,7 @@ fn collect(table: &Value, path: &[String], found: &mut Vec<Key>) {
         let overrides = path == ["app"] && top.contains(&name);
         if name == "app" && path.is_empty() {
             collect(&schema["items"], &inner, found);
-        } else if schema["type"] == "object" && !overrides {
+        } else if schema["properties"].is_object() && !overrides {
             collect(schema, &inner, found);
         } else {
             found.push(Key { path: path.to_vec(), name: name.clone(), schema: schema.clone() });
@@ -57,9 +57,15 @@ fn uncommented() -> String {
     EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
 }
 
-/// The values of a key in a file: one, or one for each app that has it.
+/// The values of a key in a file: one, or one for each app that has it. Of two keys that exclude each other an app shows
+/// the other.
 fn values(file: &Value, key: &Key) -> Vec<Value> {
-    let mut tables = vec![file.clone()];
+    let apps = || file["app"].as_array().cloned().unwrap_or_default();
+    let found = values_below(vec![file.clone()], key);
+    if found.is_empty() { values_below(apps(), key) } else { found }
+}
+
+fn values_below(mut tables: Vec<Value>, key: &Key) -> Vec<Value> {
     for step in &key.path {
         tables = tables
             .into_iter()

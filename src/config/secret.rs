@@ -30,9 +30,10 @@ const PATTERN: &str = "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|sm://projects/[A-Za-
 /// The three forms, as a fix says them.
 const FORMS: &str = "env:NAME, file:PATH or sm://projects/P/secrets/S";
 /// Every key that holds a reference.
-const SECRET_KEYS: [&str; 3] = ["token", "private_key", "credentials"];
+const SECRET_KEYS: [&str; 4] = ["token", "private_key", "credentials", "webhook"];
 /// A key with one of these in its name may hold a secret, even if it is misspelt or no key of ours.
-const SECRET_WORDS: [&str; 6] = ["token", "private", "credential", "secret", "password", "passphrase"];
+const SECRET_WORDS: [&str; 7] =
+    ["token", "private", "credential", "secret", "password", "passphrase", "webhook"];
 /// What known secrets contain, and what to call them.
 const SIGNS: [(&str, &str); 18] = [
     ("-----BEGIN", "a private key"),

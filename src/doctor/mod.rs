@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use self::google::Google;
 use self::secrets::Secrets;
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::{SystemClock, steady};
 use crate::adapters::http;
 use crate::config::{App, Warehouse};
 use crate::exit::Ended;
@@ -51,7 +51,7 @@ struct Patient<'l> {
 pub async fn examine(loaded: &Loaded, named: &[String]) -> Result<Vec<Check>, Ended> {
     let apps = loaded.chosen(named)?;
     let client = http::client().map_err(Ended::failed)?;
-    let parts = Parts::new(loaded, client.clone(), Acting::Live);
+    let parts = Parts::new(loaded, client.clone(), Acting::Live, steady() + PATIENCE);
     let patient = Patient { loaded, parts, apps, now: SystemClock.now() };
     let mut checks = vec![configuration(&patient)];
     checks.push(clock::check(&patient).await);

@@ -54,5 +54,5 @@ pub fn references(app: &App) -> Vec<&SecretRef> {
         Target::GooglePlay { credentials, .. } => credentials.as_ref(),
         Target::AppStore { private_key, .. } => Some(private_key),
     };
-    of_store.into_iter().chain(app.slack.as_ref().map(|slack| &slack.token)).collect()
+    of_store.into_iter().chain(app.slack.as_ref().map(|slack| slack.secret())).collect()
 }

@@ -140,6 +140,9 @@ pub struct Facts {
     pub data: DataFacts,
     /// When the one fast-track check of this cycle was made.
     pub fast_track_checked_at: Option<Timestamp>,
+    /// When a person resumed the release after a halt; none where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
 }
 
 impl Facts {
@@ -175,6 +178,8 @@ impl Facts {
                 clock_off_seconds: None,
             },
             fast_track_checked_at: state.fast_track_checked_at,
+            // A resume starts the counts anew.
+            resumed_at: (state.generation > 0).then_some(state.cycle_start),
         }
     }
 
@@ -188,6 +193,13 @@ impl Facts {
     #[must_use]
     pub fn mature(&self) -> Counts {
         self.days.iter().map(|day| day.mature).sum()
+    }
+
+    /// Whether a person resumed the release so lately that rules may not halt it again: those who have the bad build
+    /// keep it, and go on crashing.
+    #[must_use]
+    pub fn are_in_grace(&self, policy: &Policy, now: Timestamp) -> bool {
+        self.resumed_at.is_some_and(|resumed| now.duration_since(resumed) < policy.resume_grace)
     }
 
     /// The rollout day in the configured zone.

@@ -3,15 +3,19 @@
 //! A message has a key, so that no run says it twice. One that tells of an effect waits until the store was read
 //! back. A warning may be edited in place; everything else is said once and stays.
 
-use jiff::Timestamp;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::control::Said;
 use super::decision::Record;
 use super::heartbeat::Silence;
-use super::ids::{AppId, Platform};
+use super::ids::{AppId, DecisionId, Platform};
 use super::keys;
-use super::message::{self, Note, NoteKind};
-use super::release::{Change, Intent, ReleaseId, ReleaseState};
+use super::message::{self, Note, NoteKind, Subject};
+use super::pause_budget::PauseBudget;
+use super::release::{Action, Change, Intent, Release, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 use super::watch::Watch;
 
@@ -31,6 +35,14 @@ pub enum Delivery {
     Withdrawn,
     /// Could not be sent and can't be until a person changes something; the runs say so.
     Dead,
+}
+
+impl Delivery {
+    /// Whether it is still to be sent.
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        matches!(self, Self::Pending | Self::Sending)
+    }
 }
 
 /// Where a message goes.
@@ -82,7 +94,39 @@ pub struct Posted {
     pub channel: String,
     /// The notifier's name for it (Slack: `ts`).
     pub id: String,
+    /// The message under which it is a reply, by the notifier's name for that; none where it stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
 }
+
+/// Why a message can't be sent until a person changes something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What the sink said.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+    /// When it was first refused.
+    pub since: Timestamp,
+    /// When it was last tried.
+    pub tried_at: Timestamp,
+    /// Whether it is being told in the other place instead.
+    #[serde(default)]
+    pub rerouted: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  fix: {}", self.what, self.fix)
+    }
+}
+
+/// For so long after its first refusal a message is tried again and every run says that it was not sent.
+const REFUSAL_SHOWN: SignedDuration = SignedDuration::from_hours(24);
+/// A refused message is tried again this often at most: a person has to change something first.
+const REFUSAL_REST: SignedDuration = SignedDuration::from_hours(1);
+/// A message that is sent later than this after it was written says when that was.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A message in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +152,62 @@ pub struct Message {
     pub posted: Option<Posted>,
     /// When it was written down; the outbox is drained in this order.
     pub written_at: Timestamp,
+    /// Why it could not be sent, where it was refused for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+impl Message {
+    /// Whether it is to be sent, or looked for, by a run at `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        match (self.delivery, &self.refusal) {
+            (Delivery::Pending | Delivery::Sending, _) => true,
+            (Delivery::Dead, Some(refusal)) => {
+                // What starts something is never tried twice.
+                let rested = now.duration_since(refusal.tried_at) >= REFUSAL_REST;
+                self.sink != Sink::GithubDispatch && rested && refusal.is_shown(now)
+            }
+            (Delivery::Dead, None) | (Delivery::Waiting | Delivery::Sent | Delivery::Withdrawn, _) => false,
+        }
+    }
+
+    /// What every run says of a message that was refused for good, until it is too old to matter.
+    #[must_use]
+    pub fn unsent(&self, now: Timestamp) -> Option<String> {
+        let refusal = self.refusal.as_ref().filter(|refusal| refusal.is_shown(now))?;
+        (self.delivery == Delivery::Dead).then(|| message::unsent(&self.note, refusal))
+    }
+
+    /// Whether it is sent so long after it was written that it has to say so.
+    #[must_use]
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        now.duration_since(self.written_at) >= LATE
+    }
+
+    /// Whether it was meant as a reply, and its sink let it stand alone: a person had deleted the start of the thread.
+    fn stands_alone(&self) -> bool {
+        self.parent.is_some() && self.posted.as_ref().is_some_and(|posted| posted.thread.is_none())
+    }
+}
+
+impl Refusal {
+    fn is_shown(&self, now: Timestamp) -> bool {
+        now.duration_since(self.since) < REFUSAL_SHOWN
+    }
+}
+
+/// Where the message is under which this one is a reply; none where it stands alone. Where a person deleted the start of
+/// the thread, the thread goes on under the first reply that had to stand alone for that.
+#[must_use]
+pub fn thread_of(message: &Message, known: &[Message]) -> Option<Posted> {
+    let parent = message.parent.as_ref()?;
+    let is_of_it = |other: &&Message| {
+        (&other.release, other.sink) == (&message.release, message.sink) && other.key != message.key
+    };
+    let alone = known.iter().filter(is_of_it).filter(|other| other.stands_alone());
+    let start = alone.max_by_key(|other| other.written_at);
+    start.or_else(|| known.iter().find(|other| other.key == *parent))?.posted.clone()
 }
 
 /// The messages that a decision adds to, or changes in, what is already written down about the release.
@@ -126,7 +226,10 @@ pub fn messages(record: &Record, state: &ReleaseState, known: &[Message], sinks:
         notes.push((alert, Delivery::Pending));
     }
     if let Some(action) = record.judgement.action {
-        notes.push((message::acted(record, action), Delivery::Waiting));
+        let mut note = message::acted(record, action);
+        let short = PauseBudget::of(state, record.decided_at).filter(PauseBudget::is_short);
+        note.lines.extend(short.filter(|_| action == Action::Halt).as_ref().map(message::pause_left));
+        notes.push((note, Delivery::Waiting));
     }
     let to_each = |(note, delivery): (Note, Delivery)| {
         let takers = sinks.iter().filter(move |sink| sink.takes(note.kind)).copied();
@@ -144,7 +247,10 @@ pub fn superseded(
     known: &[Message],
     now: Timestamp,
 ) -> Message {
-    let note = message::superseded(&state.id, state.version.as_str(), &intent.action, found);
+    let note = Note {
+        subject: Some(subject(state, Some(intent.decision.clone()), known)),
+        ..message::superseded(&state.id, state.version.as_str(), &intent.action, found)
+    };
     let key = keys::key("superseded", &[&intent.key, intent.decision.as_str()]);
     new(key, note, Sink::Slack, Delivery::Pending, now, state, known)
 }
@@ -157,8 +263,70 @@ pub fn halt_failed(
     known: &[Message],
     now: Timestamp,
 ) -> Option<Message> {
-    let note = message::halt_failed(&state.id, state.version.as_str(), error.what, error.fix);
+    let decision = state.open_intent().map(|intent| intent.decision.clone());
+    let note = Note {
+        subject: Some(subject(state, decision, known)),
+        ..message::halt_failed(&state.id, state.version.as_str(), error.what, error.fix)
+    };
     merged(note, Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// What a note about a release is about. Its builds are those that an earlier note of it names.
+fn subject(state: &ReleaseState, decision: Option<DecisionId>, known: &[Message]) -> Subject {
+    let named = known.iter().filter_map(|message| message.note.subject.as_ref());
+    let builds = named.map(|subject| &subject.builds).find(|builds| !builds.is_empty());
+    Subject {
+        release: state.id.clone(),
+        version: state.version.clone(),
+        builds: builds.cloned().unwrap_or_default(),
+        decision,
+    }
+}
+
+/// The message that tells that somebody else has halted a release; none where it was told already. `before` is what was
+/// remembered of it until now.
+#[must_use]
+pub fn halted_elsewhere(
+    before: &ReleaseState,
+    live: &Release,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
+    merged(note, Sink::Slack, Delivery::Pending, now, before, known)
+}
+
+/// The message that tells that the pause of a halted release ends soon; none where it does not, or was told already.
+#[must_use]
+pub fn pause_budget(state: &ReleaseState, known: &[Message], now: Timestamp) -> Option<Message> {
+    let budget = PauseBudget::of(state, now).filter(|budget| budget.is_nearly_used_up(state))?;
+    merged(message::pause_budget(state, &budget), Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// The message that tells that a release is judged by other settings; none where this change was told already.
+#[must_use]
+pub fn reconfigured(
+    record: &Record,
+    before: &Reconfigured<'_>,
+    state: &ReleaseState,
+    known: &[Message],
+) -> Option<Message> {
+    let after = state.configuration.as_deref().unwrap_or_default();
+    let id = &state.id;
+    let parts = [id.app.as_str(), id.platform.as_str(), &id.key, before.configuration, after];
+    let key = keys::key("config", &parts);
+    let note = message::reconfigured(record, before.record);
+    let is_new = known.iter().all(|message| message.key != key);
+    is_new.then(|| new(key, note, Sink::Slack, Delivery::Pending, record.decided_at, state, known))
+}
+
+/// What a release was judged by before.
+#[derive(Debug, Clone, Copy)]
+pub struct Reconfigured<'a> {
+    /// The fingerprint of the configuration.
+    pub configuration: &'a str,
+    /// The decision before this one, where it is still known.
+    pub record: Option<&'a Record>,
 }
 
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.
@@ -183,21 +351,77 @@ pub fn alarm(
         under: None,
         posted: None,
         written_at: now,
+        refusal: None,
     })
 }
 
 /// The message that tells that nobody was watching a release; none where that silence was told already.
 #[must_use]
 pub fn silence(state: &ReleaseState, silence: Silence, known: &[Message], now: Timestamp) -> Option<Message> {
-    let key = keys::key(
-        "silence",
-        &[&message_key(NoteKind::Silence, Sink::Slack, state), &silence.since.to_string()],
-    );
+    let of_release = message_key(NoteKind::Silence, Sink::Slack, state);
+    let key = keys::key("silence", &[&of_release, &silence.since.to_string()]);
     if known.iter().any(|message| message.key == key) {
         return None;
     }
     let note = message::silence(&state.id, state.version.as_str(), silence);
     Some(new(key, note, Sink::Slack, Delivery::Pending, now, state, known))
+}
+
+/// The message that tells that a person's hold keeps a bad release from being halted; none where it was told already.
+#[must_use]
+pub fn halt_held(
+    record: &Record,
+    state: &ReleaseState,
+    held: &Said,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    merged(message::halt_held(record, held), Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// The messages that tell of a person's order once the store shows it.
+#[must_use]
+pub fn of_order(
+    state: &ReleaseState,
+    change: &Change,
+    known: &[Message],
+    sinks: &[Sink],
+    now: Timestamp,
+) -> Vec<Message> {
+    let Some(note) = message::of_order(state, change) else { return Vec::new() };
+    let takers = sinks.iter().filter(|sink| sink.takes(note.kind)).copied();
+    takers.filter_map(|sink| merged(note.clone(), sink, Delivery::Waiting, now, state, known)).collect()
+}
+
+/// The message about a hold that was set, is about to end, or was ended, in the thread of the release that it is about.
+/// Without a state it is about the whole app, and stands alone.
+#[must_use]
+pub fn about_hold(
+    key: String,
+    note: Note,
+    app: (&AppId, Platform),
+    state: Option<&ReleaseState>,
+    known: &[Message],
+    now: Timestamp,
+) -> Message {
+    let of_release = |message: &&Message| state.is_some_and(|state| message.release == state.id);
+    let thread_of: Vec<Message> = known.iter().filter(of_release).cloned().collect();
+    let release = state.map_or_else(
+        || ReleaseId { app: app.0.clone(), platform: app.1, key: String::new() },
+        |state| state.id.clone(),
+    );
+    Message {
+        key,
+        sink: Sink::Slack,
+        release,
+        parent: thread(note.kind, &thread_of),
+        note,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: now,
+    }
 }
 
 /// What went wrong and what to do about it, in the words of the store's adapter.
@@ -222,6 +446,12 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::Alarm => "alarm",
         NoteKind::HaltedElsewhere => "haltedelsewhere",
         NoteKind::PauseBudget => "pausebudget",
+        NoteKind::HaltHeld => "haltheld",
+        NoteKind::Resumed => "resumed",
+        NoteKind::Held => "held",
+        NoteKind::HoldEnds => "holdends",
+        NoteKind::HoldEnded => "holdended",
+        NoteKind::Reconfigured => "config",
         NoteKind::Silence => "silence",
     };
     match sink {
@@ -242,7 +472,8 @@ pub fn told_by(change: &Change) -> Option<NoteKind> {
     match change {
         Change::Halt | Change::Withdraw { .. } => Some(NoteKind::Halt),
         Change::FastTrack => Some(NoteKind::FastTrack),
-        Change::Raise { .. } | Change::Start { .. } | Change::Resume { .. } => None,
+        Change::Resume { .. } => Some(NoteKind::Resumed),
+        Change::Raise { .. } | Change::Start { .. } => None,
     }
 }
 
@@ -277,6 +508,9 @@ fn merged(
             (known.delivery != Delivery::Sending).then(|| Message {
                 note,
                 delivery: Delivery::Pending,
+                // What was not said yet is as old as its first cause; what was said has something new to say.
+                written_at: if known.delivery == Delivery::Pending { known.written_at } else { now },
+                refusal: None,
                 ..known.clone()
             })
         }
@@ -307,6 +541,7 @@ fn new(
         under: None,
         posted: None,
         written_at: now,
+        refusal: None,
         key,
         note,
     }

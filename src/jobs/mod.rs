@@ -2,16 +2,19 @@
 //!
 //! Everything that a job knows of the outside world is a port, so a job can be run against any world.
 
+pub mod brakes;
 pub mod release_monitor;
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use crate::domain::control::Switch;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::Silence;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use crate::domain::judge::Decision;
+use crate::domain::links::Links;
 use crate::domain::looking::ReadSessions;
 use crate::domain::outbox::Sink;
 use crate::domain::policy::Policy;
@@ -24,17 +27,20 @@ use crate::ports::{MetricSource, Notifier, PortError, RolloutTarget};
 pub enum JobId {
     /// Judges every release that is rolling out, and acts on it.
     ReleaseMonitor,
+    /// Finishes what earlier runs left half done, and judges nothing.
+    Outbox,
 }
 
 impl JobId {
     /// Every job.
-    pub const ALL: [Self; 1] = [Self::ReleaseMonitor];
+    pub const ALL: [Self; 2] = [Self::ReleaseMonitor, Self::Outbox];
 
     /// The id on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReleaseMonitor => "release-monitor",
+            Self::Outbox => "outbox",
         }
     }
 }
@@ -47,6 +53,10 @@ pub struct AppWorld {
     pub platform: Platform,
     /// What the judge is told.
     pub policy: Policy,
+    /// What the environment and the configuration let the program do, the stricter of the two.
+    pub switch: Switch,
+    /// The fingerprint of all settings of the app.
+    pub configuration: String,
     /// Whether sessions may be left unread where they change nothing.
     pub read_sessions: ReadSessions,
     /// After so many runs in a row that could conclude nothing, people are told.
@@ -63,6 +73,8 @@ pub struct AppWorld {
     pub target: Box<dyn RolloutTarget>,
     /// Where people and other programs are told; none only where nothing may be said.
     pub notifiers: BTreeMap<Sink, Box<dyn Notifier>>,
+    /// Pages for those who are told.
+    pub links: Links,
 }
 
 impl AppWorld {
@@ -71,6 +83,11 @@ impl AppWorld {
     pub fn sinks(&self) -> Vec<Sink> {
         let channel = [Sink::Slack].into_iter();
         channel.chain(self.notifiers.keys().copied().filter(|sink| *sink != Sink::Slack)).collect()
+    }
+
+    /// What the places where people are told can't do.
+    fn shortcomings(&self) -> Vec<String> {
+        self.notifiers.values().filter_map(|notifier| notifier.shortcoming()).map(str::to_owned).collect()
     }
 
     /// The channel.
@@ -107,6 +124,10 @@ pub struct AppReport {
     pub wait: Option<SignedDuration>,
     /// No run had completed for so long before this one.
     pub silence: Option<Silence>,
+    /// What is not as good as it could be, and no problem.
+    pub notices: Vec<String>,
+    /// Why what the evidence asks for was not done, where people's words or modes stand against it.
+    pub withheld: Option<String>,
 }
 
 /// Whether an effect was had.
@@ -122,9 +143,15 @@ impl AppReport {
     /// The report of an app without a release that is rolling out.
     #[must_use]
     pub fn nothing_rolling_out(world: &AppWorld) -> Self {
+        Self { notices: world.shortcomings(), ..Self::blank(world.id.clone(), world.platform) }
+    }
+
+    /// The report of an app of which nothing is known.
+    #[must_use]
+    pub fn blank(app: AppId, platform: Platform) -> Self {
         Self {
-            app: world.id.clone(),
-            platform: world.platform,
+            app,
+            platform,
             version: None,
             builds: Vec::new(),
             decision: Decision::None,
@@ -135,18 +162,33 @@ impl AppReport {
             problems: Vec::new(),
             wait: None,
             silence: None,
+            notices: Vec::new(),
+            withheld: None,
+        }
+    }
+
+    /// The report of an app whose mode is off.
+    #[must_use]
+    pub fn switched_off(app: AppId, platform: Platform) -> Self {
+        let withheld = Some("the mode of the app is off: nobody was asked anything".to_owned());
+        Self { reason: Reason::SwitchedOff, withheld, ..Self::blank(app, platform) }
+    }
+
+    /// The report of an app that could not even be set up.
+    #[must_use]
+    pub fn not_set_up(app: AppId, platform: Platform, problem: String) -> Self {
+        Self {
+            decision: Decision::Error,
+            reason: Reason::CouldNotComplete,
+            problems: vec![problem],
+            ..Self::blank(app, platform)
         }
     }
 
     /// The report of an app that could not be judged.
     #[must_use]
     pub fn failed(world: &AppWorld, problem: String) -> Self {
-        Self {
-            decision: Decision::Error,
-            reason: Reason::CouldNotComplete,
-            problems: vec![problem],
-            ..Self::nothing_rolling_out(world)
-        }
+        Self::not_set_up(world.id.clone(), world.platform, problem)
     }
 
     /// Whether the data itself has to be looked at by a person at once: an export that stopped looks like perfect health.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::human::interval;
 use crate::domain::judge::Decision;
+use crate::domain::markdown::cell;
 use crate::domain::verdict::Reason;
 use crate::jobs::{Acted, AppReport};
 
@@ -63,26 +64,6 @@ fn problems(report: &AppReport) -> Vec<String> {
         .collect()
 }
 
-/// Text inside a Markdown table: no markup, no tags, one line.
-fn cell(text: &str) -> String {
-    const SPECIAL: &str = "\\`*_{}[]<>()#+!|~&";
-    let mut cell = String::new();
-    for c in text.chars().filter(|c| !is_hidden(*c)) {
-        match c {
-            '\n' | '\r' | '\t' => cell.push(' '),
-            c if SPECIAL.contains(c) => cell.push_str(&format!("&#{};", u32::from(c))),
-            c => cell.push(c),
-        }
-    }
-    cell
-}
-
-fn is_hidden(c: char) -> bool {
-    let kept = matches!(c, '\n' | '\r' | '\t');
-    let bidi = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
-    bidi || (c.is_control() && !kept)
-}
-
 /// The outputs `decision` and `results` in the form of the file `GITHUB_OUTPUT`. `mark` must be random.
 #[must_use]
 pub fn outputs(reports: &[AppReport], mark: &str) -> String {
@@ -97,6 +78,7 @@ pub fn annotations(reports: &[AppReport]) -> String {
     let one = |report: &AppReport| -> Option<String> {
         let level = match report.decision {
             Decision::Halt | Decision::Error => "error",
+            Decision::Overridden => "warning",
             _ if report.is_data_alarm() => "error",
             Decision::Warn | Decision::StaleData | Decision::InsufficientData => "warning",
             // Two runs that meet are nothing that a person has to look at.

@@ -78,6 +78,8 @@ pub fn report(report: &AppReport) -> String {
         report.reason
     )];
     lines.extend(report.record.iter().flat_map(evidence));
+    lines.extend(report.notices.iter().map(|notice| format!("  note: {notice}")));
+    lines.extend(report.withheld.iter().map(|why| format!("  {why}")));
     lines.extend(report.problems.iter().map(|problem| format!("  ! {}", problem.replace('\n', "\n  "))));
     lines.join("\n") + "\n"
 }

@@ -59,8 +59,11 @@ impl Call {
         }
     }
 
-    /// Path and query for the log and for fault matching, without a token.
+    /// Path and query for the log and for fault matching, without a token. The last part of a webhook's path is one.
     pub(crate) fn path_and_query(&self) -> String {
+        if let Some((place, _)) = self.path.rsplit_once('/').filter(|_| self.path.starts_with("/services/")) {
+            return format!("{place}/***");
+        }
         let shown: Vec<String> = self
             .query
             .iter()

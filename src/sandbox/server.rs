@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -137,7 +138,15 @@ fn read_body(headers: &HeaderMap, bytes: &[u8]) -> CallBody {
     if text(headers, header::CONTENT_TYPE).starts_with("application/x-www-form-urlencoded") {
         return CallBody::Form(pairs(&String::from_utf8_lossy(bytes)));
     }
+    if text(headers, header::CONTENT_TYPE) == "application/octet-stream" {
+        return CallBody::Json(serde_json::json!({"file": {"bytes": bytes.len(), "sha256": digest(bytes)}}));
+    }
     serde_json::from_slice(bytes).map_or_else(|error| CallBody::Invalid(error.to_string()), CallBody::Json)
+}
+
+/// A file is known by its digest, so that a test can see that it came whole.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn body_text(body: &ReplyBody) -> String {
@@ -169,7 +178,13 @@ fn render(reply: Reply) -> Response {
     for (name, value) in fixed.into_iter().chain(reply.headers) {
         // A header that HTTP can't carry comes from a script; leaving it out shows in the test that wanted it.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().insert(name, value);
+            let headers = response.headers_mut();
+            // A header may have several values, but a document has one type and one date.
+            if [header::CONTENT_TYPE, header::DATE].contains(&name) {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
         }
     }
     response

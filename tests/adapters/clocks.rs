@@ -1,19 +1,21 @@
 //! Clocks that are wrong, and machines that sleep: what a run does when time is not what it seems.
 
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::json;
-use tidegate::adapters::clock::{ServerClock, SystemClock, steady};
+use tidegate::adapters::clock::{ServerClock, SystemClock, moment, steady};
 use tidegate::adapters::http::{self, Call};
 use tidegate::domain::judge::Decision;
 use tidegate::domain::verdict::Reason;
 use tidegate::jobs::AppReport;
+use tidegate::jobs::brakes::Brakes;
 use tidegate::jobs::release_monitor::ReleaseMonitor;
-use tidegate::ports::Clock;
+use tidegate::ports::{Clock, Moment};
 use tidegate::sandbox::{CannedReply, Fault, FaultKind, Service};
 use tidegate::world::{Acting, load};
 
@@ -26,6 +28,10 @@ struct Off(SignedDuration);
 impl Clock for Off {
     fn now(&self) -> Timestamp {
         at(NOW)
+    }
+
+    fn moment(&self) -> Moment {
+        moment()
     }
 
     fn skew(&self) -> Option<SignedDuration> {
@@ -42,7 +48,14 @@ async fn run_on(town: &Town, skew: SignedDuration) -> AppReport {
     let until = steady() + Duration::from_secs(60);
     let world = loaded.world(&[], Acting::Live, until).await.unwrap();
     let clock = Off(skew);
-    let job = ReleaseMonitor { state: world.state.as_ref(), clock: &clock, holder: "a/b".to_owned() };
+    let brakes = Brakes::new(moment(), Duration::from_secs(60));
+    let job = ReleaseMonitor {
+        state: world.state.as_ref(),
+        clock: &clock,
+        holder: "a/b".to_owned(),
+        brakes: &brakes,
+        held: Mutex::default(),
+    };
     job.run(&world.apps[0]).await.unwrap().remove(0)
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
+mod asc_faults;
 mod bigquery;
 mod bigquery_faults;
 mod bigquery_surface;
@@ -11,6 +12,7 @@ mod bigquery_thrift;
 mod clocks;
 mod collector;
 mod contract;
+mod control;
 mod demo;
 mod doctor;
 mod emulator;
@@ -18,15 +20,21 @@ mod events;
 mod firestore_documents;
 mod firestore_faults;
 mod foreign_clients;
+mod github;
 mod googlesql;
 mod grpc_proxy;
 mod heartbeat;
 mod identity;
 mod import;
 mod killed;
+mod ledger;
 mod log;
 mod monitor;
 mod pairs;
+mod play_faults;
+mod play_recovery;
+mod play_requests;
+mod random_faults;
 mod sparing;
 mod state_conformance;
 mod support;

@@ -329,7 +329,7 @@ async fn a_decision_can_be_explained_from_what_was_stored() {
     assert_eq!(ran.code(), 0, "{}", ran.stderr());
     let text = ran.stdout();
     assert!(text.contains("HALT") && text.contains("1,001 sessions, 10 crashed"), "{text}");
-    assert!(text.contains("gives the same decision"), "{text}");
+    assert!(text.contains("recomputed: identical"), "{text}");
     let unknown = town.finish(&["explain", "d-0000000000000000"]).await;
     assert!(unknown.code() == 2 && unknown.stderr().contains("tidegate status"), "{}", unknown.stderr());
 }

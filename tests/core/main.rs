@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod interleavings;
 mod judging;
 mod looking;
 mod messages;
 mod midnight;
+mod recomputing;
 mod scenarios;
 mod support;

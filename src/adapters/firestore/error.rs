@@ -55,6 +55,10 @@ fn fix(names: &Names, status: &Status) -> String {
         Code::ResourceExhausted => {
             format!("look at the quotas of project {project}; the next run tries again")
         }
+        Code::AlreadyExists => {
+            "an entry of the ledger lies beyond its head; nothing was overwritten; `tidegate ledger` says which"
+                .to_owned()
+        }
         Code::InvalidArgument => {
             "correct [state] project and database; if they are right, report this with the text above"
                 .to_owned()

@@ -19,10 +19,12 @@
 
 mod client;
 mod commit;
+mod control;
 mod document;
 mod error;
 mod heartbeat;
 mod lease;
+mod ledger;
 mod names;
 mod patience;
 mod probe;
@@ -45,6 +47,7 @@ use crate::domain::counts::Partials;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::Page;
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
@@ -82,7 +85,7 @@ impl FirestoreState {
         self
     }
 
-    fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading { client: &self.client }
     }
 }
@@ -133,5 +136,13 @@ impl Memory for FirestoreState {
 
     async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
         self.reading().heartbeat(job).await
+    }
+
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        self.reading().evidence(id).await
+    }
+
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        self.reading().ledger(app, from).await
     }
 }

@@ -20,12 +20,16 @@ use tonic::Status;
 use super::client::{Client, Found};
 use super::commit::{ADDED, LAST_DECISION};
 use super::document;
+use super::ledger;
 use super::names::{OUTBOX, PARTIALS, RELEASES};
 use super::patience::{Failure, LONGEST, Patience};
+use crate::domain::canonical;
+use crate::domain::control::Control;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::{self, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::{FIRST, Page};
 use crate::domain::outbox::Message;
 use crate::domain::release::{ReleaseId, ReleaseState};
 use crate::domain::watch::Watch;
@@ -91,8 +95,34 @@ impl Reading<'_> {
         found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()
     }
 
+    pub async fn control(&self, app: &AppId) -> Result<Control, StateError> {
+        let found = self.get(self.client.names.control(app), None).await?;
+        let said =
+            found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()?;
+        Ok(said.unwrap_or_default())
+    }
+
     pub async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
         self.decision_at(Some(id.clone()), None).await
+    }
+
+    /// The canonical text of all fields of a decision but those that this store adds.
+    pub async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        let found = self.get(self.client.names.decision(id), None).await?;
+        let Some(document) = found.documents.first() else { return Ok(None) };
+        let mut fields = document::open(&self.client.names, document)?;
+        [document::SCHEMA_FIELD, "app"].iter().for_each(|added| drop(fields.shift_remove(*added)));
+        Ok(Some(canonical::text(&Value::Object(fields))))
+    }
+
+    pub async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        let names = &self.client.names;
+        let from = from.max(FIRST);
+        let numbers = from..from.saturating_add(ledger::PAGE);
+        let entries = numbers.clone().map(|number| names.entry(app, number));
+        let wanted: Vec<String> = entries.chain([names.ledger(app)]).collect();
+        let found = self.patiently(|| self.client.get(wanted.clone(), None, None)).await?;
+        ledger::page(names, app, numbers, found.documents)
     }
 
     async fn decision_at(

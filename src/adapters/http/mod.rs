@@ -4,9 +4,11 @@
 //! anything was sent, or the server said "too many requests". Every other unclear outcome is the caller's, who reads
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
 
+mod deliver;
 mod error;
 pub mod retry;
 
+pub use deliver::{Content, Delivered};
 pub use error::{HttpError, Kind, excerpt};
 
 use jiff::fmt::rfc2822;
@@ -17,7 +19,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
-
 use tracing::Instrument as _;
 
 use crate::adapters::clock::{self, ServerClock, SystemClock};
@@ -83,6 +84,14 @@ pub struct Service {
     base: String,
     client: Client,
     clock: ServerClock,
+}
+
+/// An answer as it came.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    /// The body, or why it did not come whole.
+    text: Result<String, String>,
 }
 
 impl Service {
@@ -174,7 +183,7 @@ impl Service {
     }
 
     /// What time the service says it is: the `Date` of an answer to a question about nothing, asked without a token.
-    /// None where it does not say.
+    /// None where it does not say. Source: RFC 9110, sections 5.6.7 and 6.6.1; `Age` is of RFC 9111, section 5.1.
     ///
     /// # Errors
     /// Where it could not be reached.
@@ -190,32 +199,49 @@ impl Service {
         Ok(server_time(answer.headers()))
     }
 
-    async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
-        let exchange = Exchange::begin(self.name, call.method.as_str(), &call.path);
-        // A request is too big for the stacks that many callers would have to share with it.
-        let answer = Box::pin(self.answer(call, token)).instrument(exchange.span());
-        let (status, headers, text) = match answer.await {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.not_answered(call, exchange, &error)),
-        };
-        exchange.ended(End::Http { status, bytes: text.len() });
-        let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
-        match (status, parse(&text)) {
-            (200..=299, Ok(body)) => return Ok((body, headers)),
-            (200..=299, Err(problem)) => {
-                Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
-            }
-            (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
-        }
-        .map_err(|error| HttpError { server_time: server_time(&headers), ..error })
-    }
-
-    /// The status, the headers and the whole body of an answer, whose date is heard.
-    async fn answer(
+    /// One try, with every value of one of the answer's headers, whether or not it succeeded.
+    pub async fn once_with_values(
         &self,
         call: &Call,
         token: &SecretString,
-    ) -> Result<(u16, HeaderMap, String), reqwest::Error> {
+        name: &str,
+    ) -> (Result<Value, HttpError>, Vec<String>) {
+        let answer = match self.send(call, token).await {
+            Ok(answer) => answer,
+            Err(error) => return (Err(error), Vec::new()),
+        };
+        let values = answer.headers.get_all(name).into_iter();
+        let values = values.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+        (self.understood(call, answer), values)
+    }
+
+    /// Path and query of an address at this service; none where it is an address elsewhere.
+    #[must_use]
+    pub fn path_of<'a>(&self, address: &'a str) -> Option<&'a str> {
+        address.strip_prefix(self.base.as_str()).filter(|path| path.starts_with('/'))
+    }
+
+    async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
+        let answer = self.send(call, token).await?;
+        let headers = answer.headers.clone();
+        self.understood(call, answer).map(|answer| (answer, headers))
+    }
+
+    /// One request, as a span and as one event of the log.
+    async fn send(&self, call: &Call, token: &SecretString) -> Result<Answer, HttpError> {
+        let exchange = Exchange::begin(self.name, call.method.as_str(), &call.path);
+        // A request is too big for the stacks that many callers would have to share with it.
+        let answer = Box::pin(self.answer(call, token)).instrument(exchange.span()).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(call, exchange, &error)),
+        };
+        let whole = |text: &String| End::Http { status: answer.status, bytes: text.len() };
+        exchange.ended(answer.text.as_ref().map_or(End::Lost, whole));
+        Ok(answer)
+    }
+
+    async fn answer(&self, call: &Call, token: &SecretString) -> Result<Answer, reqwest::Error> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header(AUTHORIZATION, bearer(token));
         if let Some(body) = &call.body {
@@ -227,13 +253,27 @@ impl Service {
         if let Some(there) = server_time(&headers) {
             self.clock.hear(self.name, before, SystemClock.now(), there);
         }
-        Ok((status, headers, answer.text().await?))
+        Ok(Answer { status, headers, text: answer.text().await.map_err(|error| chain(&error)) })
     }
 
     fn not_answered(&self, call: &Call, exchange: Exchange, error: &reqwest::Error) -> HttpError {
         let kind = Kind::of_transport(error);
         exchange.ended(if matches!(kind, Kind::NotSent(_)) { End::NotSent } else { End::Lost });
         self.error(call, kind, None)
+    }
+
+    fn understood(&self, call: &Call, answer: Answer) -> Result<Value, HttpError> {
+        let Answer { status, headers, text } = answer;
+        let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
+        let text = text.map_err(|why| self.error(call, Kind::Lost(why), None))?;
+        match (status, parse(&text)) {
+            (200..=299, Ok(body)) => return Ok(body),
+            (200..=299, Err(problem)) => {
+                Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
+            }
+            (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
+        }
+        .map_err(|error| HttpError { server_time: server_time(&headers), ..error })
     }
 
     fn empty(&self, call: &Call) -> HttpError {

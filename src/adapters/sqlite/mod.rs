@@ -4,7 +4,9 @@
 //! process. So a killed run never blocks the next one, and a lease that is found in the file while the lock is free is
 //! left over and taken over, with a higher fence. Commits are one transaction that checks the fence first.
 
+mod control;
 mod examine;
+mod ledger;
 mod migrations;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,11 +18,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::{Noted, Page};
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
@@ -203,7 +208,8 @@ impl StateStore for SqliteState {
             if !held.is_some_and(|found| found.fence == lease.fence() && found.holder == lease.holder()) {
                 return Err(Failure::State(StateError::LostLease { app: lease.app().clone() }));
             }
-            writes.iter().try_for_each(|write| put(transaction, write))
+            writes.iter().try_for_each(|write| control::must_hold(transaction, write))?;
+            writes.iter().try_for_each(|write| put(transaction, lease, write))
         })
     }
 
@@ -259,6 +265,26 @@ impl Memory for SqliteState {
                 .optional()?;
             text.map(|text| document(&text)).transpose()
         })
+    }
+
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        self.read(|connection| {
+            let sql = "SELECT doc, app, decided_at FROM decision WHERE id = ?1";
+            let found = connection.query_row(sql, [id.as_str()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            });
+            let Some((text, app, decided_at)) = found.optional()? else { return Ok(None) };
+            // By these columns the newest decision of an app is found, so they may not say anything else.
+            let told: Option<Value> = serde_json::from_str(&text).ok();
+            if told.is_some_and(|told| told["release"]["app"] != app || told["decided_at"] != decided_at) {
+                return Err(Failure::Document(format!("decision {id} is filed as another one")));
+            }
+            Ok(Some(text))
+        })
+    }
+
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        self.read(|connection| ledger::page(connection, app, from))
     }
 
     async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
@@ -327,7 +353,7 @@ fn stored_lease(transaction: &Transaction<'_>, app: &AppId) -> Result<Option<Sto
     .transpose()
 }
 
-fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
+fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<(), Failure> {
     match write {
         Write::Release(state) => {
             let sql = "INSERT OR REPLACE INTO release (app, key, doc) VALUES (?1, ?2, ?3)";
@@ -350,8 +376,13 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT OR IGNORE INTO decision (id, app, decided_at, doc) VALUES (?1, ?2, ?3, ?4)";
             let (id, app, at) =
                 (record.id.as_str(), record.release.app.as_str(), record.decided_at.to_string());
-            transaction.execute(sql, params![id, app, at, text(record)?])?;
+            // The canonical text, so that the file holds the very bytes whose hash is in the ledger.
+            let is_new = transaction.execute(sql, params![id, app, at, canonical::text_of(record)])? > 0;
+            if is_new {
+                ledger::append(transaction, lease, &Noted::decided(record))?;
+            }
         }
+        Write::Ledger(noted) => ledger::append(transaction, lease, noted)?,
         Write::Message(message) => {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";
@@ -361,6 +392,9 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT OR REPLACE INTO watch (app, doc) VALUES (?1, ?2)";
             transaction.execute(sql, params![app.as_str(), text(watch)?])?;
         }
+        Write::Control(app, said) => control::put(transaction, app, said)?,
+        // Looked at before anything was written.
+        Write::Provided(_) => {}
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ fn the_shortest_file_has_every_default() {
         "google_play": null,
         "app_store_connect": null,
         "slack": null,
+        "github": null,
         "sts": null,
         "iam_credentials": null,
         "secret_manager": null,
@@ -40,7 +41,8 @@ fn the_shortest_file_has_every_default() {
             "package": "com.example.app",
             "track": "production",
             "credentials": null,
-            "in_review": "cancel-review"
+            "in_review": "cancel-review",
+            "app_recovery": "off"
           },
           "sources": {
             "sessions": "firebase-sessions",
@@ -90,6 +92,7 @@ fn the_shortest_file_has_every_default() {
           },
           "monitor_silence": "PT3H",
           "slack": null,
+          "github": null,
           "rollout": null
         }
       ],
@@ -131,7 +134,7 @@ fn a_section_at_the_top_is_the_default_of_each_app_key_by_key() {
         (halt.mode, halt.min_crashed_sessions)
     };
     assert_eq!((halt(android), halt(ios)), ((Mode::Observe, 3), (Mode::Warn, 3)));
-    let channel = |app: &App| app.slack.as_ref().map(|slack| slack.channel.clone());
+    let channel = |app: &App| app.slack.as_ref().and_then(|slack| slack.channel()).map(str::to_owned);
     assert_eq!((channel(android), channel(ios)), (Some("C2".to_owned()), Some("C1".to_owned())));
 }
 
@@ -220,11 +223,14 @@ fn bigquery_pays_where_the_exports_are_unless_another_project_is_named() {
 #[test]
 fn credentials_are_references() {
     let config = good(&format!(
-        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n{ANDROID}"
+        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n\
+         app_recovery = \"draft\"\n{ANDROID}"
     ));
-    let Target::GooglePlay { credentials, in_review, .. } = &config.apps[0].target else { panic!() };
+    let Target::GooglePlay { credentials, in_review, app_recovery, .. } = &config.apps[0].target else {
+        panic!()
+    };
     assert_eq!(credentials.as_ref().unwrap().to_string(), "sm://projects/p/secrets/s");
-    assert_eq!(*in_review, InReview::Refuse);
+    assert_eq!((*in_review, *app_recovery), (InReview::Refuse, AppRecovery::Draft));
 }
 
 #[test]

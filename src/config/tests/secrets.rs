@@ -97,7 +97,7 @@ fn a_secret_under_a_misspelt_key() {
     tidegate.toml:2:1: unknown key `slack_token` in [slack]
       | slack_token = "***"
       | ^^^^^^^^^^^
-      fix: known here: channel, token
+      fix: known here: channel, fallback_channel, runbook, token, webhook
     "#);
     insta::assert_snapshot!(above("[slack]\ntokn = \"CANARY\""), @r#"
     tidegate.toml:2:1: unknown key `tokn` in [slack]

@@ -50,6 +50,7 @@ impl Observed {
             facts,
             policy: world.policy.clone(),
             queries,
+            configuration: Some(world.configuration.clone()),
         });
         (record, state)
     }

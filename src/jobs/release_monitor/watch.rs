@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{AppReport, AppWorld};
 use super::ReleaseMonitor;
+use crate::domain::control::Leave;
 use crate::domain::cost::bytes_billed;
 use crate::domain::judge::Decision;
 use crate::domain::outbox;
@@ -34,13 +35,16 @@ pub async fn keep(
     lease: &Lease,
     before: &Watch,
     reports: &[AppReport],
+    leave: Leave,
     now: Timestamp,
 ) -> Result<(), StateError> {
     // A run that rested found out nothing: trouble that was there goes on, and is not told anew.
     if reports.iter().all(|report| report.reason == Reason::BudgetRests) {
         return Ok(());
     }
-    let (watch, alarm) = before.after(&news(reports, now), world.alarm_after_runs, now);
+    // Where nobody may be told, the episode goes on untold.
+    let alarm_after_runs = if leave.tells() { world.alarm_after_runs } else { u32::MAX };
+    let (watch, alarm) = before.after(&news(reports, now), alarm_after_runs, now);
     if watch == *before {
         return Ok(());
     }
