@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
+use tracing::level_filters::LevelFilter;
 
 use crate::domain::ids::VersionName;
 use crate::domain::rate::UserFraction;
@@ -35,6 +36,53 @@ pub struct Common {
     /// How results are printed
     #[arg(long, global = true, env = "TIDEGATE_OUTPUT", default_value = "human", value_name = "FORMAT")]
     pub output: Output,
+    /// How the log on standard error is written
+    #[arg(long, global = true, env = "TIDEGATE_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
+    pub log: LogFormat,
+    /// What is logged: this, and what is graver
+    #[arg(long, global = true, env = "TIDEGATE_LOG", default_value = "warn", value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line an event, for people.
+    Human,
+    /// One JSON object an event, and nothing else on standard error.
+    Json,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What ended the run.
+    Error,
+    /// What a person should know.
+    Warn,
+    /// What was decided and done.
+    Info,
+    /// Every request and every retry.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The same for the log.
+    #[must_use]
+    pub fn filter(self) -> LevelFilter {
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
 }
 
 /// How results are printed.

@@ -30,6 +30,17 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// Whether a run that ends with it did what it was started for, for every app or for some.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        match self {
+            Self::Success | Self::Partial | Self::Data | Self::Warn | Self::Halt | Self::Hold => true,
+            Self::Failed | Self::Usage | Self::LostLease | Self::Interrupted | Self::Terminated => false,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

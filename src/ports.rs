@@ -14,6 +14,7 @@ use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
+use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
 use crate::domain::ledger::{Noted, Page};
 use crate::domain::listing::Listed;
@@ -341,6 +342,8 @@ pub struct AppState {
     pub last_decision: Option<Record>,
     /// What is remembered apart from its releases.
     pub watch: Watch,
+    /// When each job ran last, whatever the app; what can't be read is left out.
+    pub heartbeats: Vec<Heartbeat>,
 }
 
 /// One write of a commit. A commit is written whole or not at all.
@@ -418,6 +421,12 @@ pub trait StateStore: Words {
     /// [`StateError::LostLease`] where it is not; [`StateError::Overtaken`] where a [`Write::Provided`] does not hold.
     async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError>;
 
+    /// Notes that a run has reached its end. Needs no lease, and costs one request at most.
+    ///
+    /// # Errors
+    /// Where it could not be noted. Nothing depends on it.
+    async fn beat(&self, beat: &Beat) -> Result<(), StateError>;
+
     /// Reads what is remembered.
     fn memory(&self) -> &dyn Memory;
 }
@@ -442,6 +451,12 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// As for [`Memory::app`].
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
+
+    /// When a job ran last; none where it never did.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError>;
 
     /// The canonical text of a decision, made of all that is stored of it, whether or not this program can read it as a
     /// [`Record`].
@@ -558,6 +573,12 @@ impl Moment {
 pub trait Clock: Send + Sync {
     /// The present instant, or the one that the run was asked about.
     fn now(&self) -> Timestamp;
+
+    /// How far the machine's own clock is behind what the services say, or ahead where negative; none where no service
+    /// has said anything, or where the instant was given.
+    fn skew(&self) -> Option<SignedDuration> {
+        None
+    }
 
     /// The present moment by both clocks of the machine, whatever instant the run was asked about. A clock of no machine
     /// has no steady one.

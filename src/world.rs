@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::bigquery::{self, BigQuery};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::{ServerClock, SystemClock};
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::{Events, Together, Warehouse};
@@ -24,6 +24,7 @@ use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
+use crate::adapters::watched::Watched;
 use crate::config::{self, App, AppRecovery, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
 use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
@@ -44,6 +45,8 @@ pub struct Loaded {
     pub file: PathBuf,
     /// The folder of the file.
     pub directory: PathBuf,
+    /// What time the services say it is; their answers tell it.
+    pub clock: ServerClock,
     identity: OnceLock<Identity>,
 }
 
@@ -70,7 +73,7 @@ pub fn load(given: Option<&Path>) -> Result<Loaded, Ended> {
     })?;
     let config = config::parse(&text, &path.display().to_string()).map_err(Ended::usage)?;
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(Loaded { config, file: path, directory, identity: OnceLock::new() })
+    Ok(Loaded { config, file: path, directory, clock: ServerClock::default(), identity: OnceLock::new() })
 }
 
 fn found() -> Option<PathBuf> {
@@ -135,7 +138,8 @@ impl Loaded {
             Some(address) => Access::Emulator(address.clone()),
             None => Access::Google(self.firestore_credentials().map_err(Ended::usage)?),
         };
-        FirestoreState::connect(&project, database, access).map_err(Ended::failed)
+        let state = FirestoreState::connect(&project, database, access).map_err(Ended::failed)?;
+        Ok(state.with_clock(&self.clock))
     }
 
     /// The project of the Firestore database: the one given, else that of `[gcp]`, else that of the environment.
@@ -351,11 +355,12 @@ fn app_world(
         configuration: app.fingerprint(),
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
+        monitor_silence: app.monitor_silence,
         budget_per_month,
         switch: app.mode,
         degraded_halt: true,
         metrics: Box::new(metrics),
-        target: sides.target,
+        target: Box::new(Watched(sides.target)),
         notifiers: sides.notifiers,
         links,
     }
@@ -399,7 +404,8 @@ impl<'l> Parts<'l> {
 
     /// A service, or its stand-in on this machine.
     pub(crate) fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
-        Service::new(name, endpoint.map_or(base_url, String::as_str), self.client.clone())
+        let base = endpoint.map_or(base_url, String::as_str);
+        Service::new(name, base, self.client.clone()).with_clock(&self.loaded.clock)
     }
 
     /// One for all apps: they share its connections, what it knows of tables, and the cap.

@@ -1,11 +1,13 @@
 //! The end of a command: its deadline, or a signal.
 //!
+//! The deadline is over when either clock of the machine says so: a run that slept through it does not go on.
 //! After a signal no change of a store is begun. What is under way gets a moment to come to its end, then the leases are
 //! given back, so that the next run need not wait for them. GitHub cancels with SIGINT, then SIGTERM after 7.5 seconds,
 //! then kills after 2.5 more; this is over long before.
 
 use std::time::Duration;
 
+use crate::adapters::clock::{self, passed};
 use crate::exit::{Ended, Exit};
 use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
@@ -31,7 +33,7 @@ pub async fn within<T>(
     let mut work = std::pin::pin!(work);
     let ended = tokio::select! {
         done = &mut work => return Ok(done),
-        () = tokio::time::sleep(deadline) => return Err(ended(Exit::Failed, "the deadline of the run has passed")),
+        () = passed(clock::moment(), deadline) => return Err(ended(Exit::Failed, "the deadline of the run has passed")),
         () = interrupted() => ended(Exit::Interrupted, "interrupted"),
         () = terminated() => ended(Exit::Terminated, "terminated"),
     };

@@ -8,6 +8,7 @@ pub mod ending;
 pub mod explain;
 pub mod import;
 pub mod ledger;
+pub mod observe;
 pub mod place;
 pub mod print;
 pub mod run;
@@ -23,6 +24,9 @@ use crate::exit::{Ended, Exit};
 /// [`Ended`] says what went wrong and which code to exit with.
 pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
     let common = cli.common;
+    if !matches!(cli.command, Command::Run(_)) {
+        observe::log_only(&common);
+    }
     match cli.command {
         Command::Run(args) => Box::pin(run::run(&args, &common)).await,
         Command::Control { word } => Box::pin(control::control(&word, &common)).await,

@@ -7,23 +7,28 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use super::ending::{self, within};
+use super::observe::Observing;
 use super::place;
 use super::print;
-use crate::adapters::clock::{self, FixedClock, SystemClock};
+use crate::adapters::clock::{self, FixedClock};
 use crate::adapters::environment;
-use crate::cli::{Common, FailOn, Output, Run};
+use crate::cli::{Common, FailOn, LogFormat, Output, Run};
 use crate::config::App;
 use crate::domain::control::Switch;
+use crate::domain::heartbeat::{Beat, Completion};
 use crate::domain::judge::Decision;
+use crate::domain::skew;
 use crate::domain::verdict::Reason;
 use crate::exit::{Ended, Exit};
 use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
-use crate::jobs::{AppReport, AppWorld, JobId};
-use crate::ports::{Clock, StateError};
-use crate::report::{github, human, json};
+use crate::jobs::{Acted, AppReport, AppWorld, JobId};
+use crate::ports::{Clock, Moment, StateError};
+use crate::report::{github, groups, human, json};
 use crate::world::{self, Acting, Loaded, World};
 
 /// Apps that are worked on at once: enough to hide the services' own time, few enough for their rate limits.
@@ -32,6 +37,9 @@ const APPS_AT_ONCE: usize = 16;
 const WRITING_TIME: Duration = Duration::from_secs(15);
 /// With a short deadline, this part of it is kept for that.
 const WRITING_PART: u32 = 4;
+
+/// The heartbeat of a run may take so long.
+const BEAT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The reports of the apps that are done, by their place in the configuration.
 type Reports = Mutex<Vec<(usize, Vec<AppReport>)>>;
@@ -47,41 +55,177 @@ pub async fn run(args: &Run, common: &Common) -> Result<Exit, Ended> {
     if acting == Acting::Live && mode != Switch::Off && !args.any_ref {
         place::may_act()?;
     }
-    if mode == Switch::Off {
-        return switched_off(args, common, &loaded);
-    }
     let deadline = Duration::try_from(args.deadline).map_err(Ended::usage)?;
-    let end = clock::steady() + deadline;
-    let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
-    let brakes = Brakes::new(clock::moment(), deadline);
-    let building = Box::pin(loaded.world(&common.apps, acting, reads_until));
-    let world = within(deadline, &brakes, building).await??;
-    if args.now.is_some() && acting == Acting::Live && loaded.uses_a_real_store() {
-        return Err(Ended::usage(
-            "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",
-        ));
-    }
-    let clock: Box<dyn Clock> = match args.now {
-        Some(now) => Box::new(FixedClock(now)),
-        None => Box::new(SystemClock),
+    let began = clock::moment();
+    let observing = Observing::start(common, &loaded.config.telemetry);
+    let once =
+        Once { args, common, loaded: &loaded, acting, began, deadline, observing: &observing, run: holder() };
+    let span = tracing::info_span!(
+        "run",
+        run.id = once.run,
+        run.job = args.job.as_str(),
+        run.dry_run = args.dry_run,
+        run.exit = tracing::field::Empty,
+        tidegate.version = env!("CARGO_PKG_VERSION"),
+    );
+    let ended = match mode {
+        Switch::Off => once.switched_off(),
+        Switch::Auto | Switch::Observe => Box::pin(once.run()).instrument(span.clone()).await,
     };
-    let done = Mutex::new(Vec::new());
-    let left = end.saturating_duration_since(clock::steady());
-    let monitor = ReleaseMonitor {
-        state: world.state.as_ref(),
-        clock: clock.as_ref(),
-        holder: holder(),
-        brakes: &brakes,
-        held: Mutex::default(),
-    };
-    let ended = within(left, &brakes, all_apps(args.job, &world, &monitor, acting, &done)).await;
-    if ended.is_err() {
-        ending::give_back(&monitor).await;
+    let exit = code(&ended) as u8;
+    // Telemetry has signed integers only; others become texts.
+    span.record("run.exit", i64::from(exit));
+    let left = once.left();
+    // A span is sent once nobody holds it.
+    drop(span);
+    observing.finish(args.job, exit, left).await;
+    ended
+}
+
+fn code(ended: &Result<Exit, Ended>) -> Exit {
+    ended.as_ref().map_or_else(|ended| ended.exit, |exit| *exit)
+}
+
+/// One run of a job.
+struct Once<'r> {
+    args: &'r Run,
+    common: &'r Common,
+    loaded: &'r Loaded,
+    acting: Acting,
+    began: Moment,
+    deadline: Duration,
+    observing: &'r Observing,
+    run: String,
+}
+
+impl Once<'_> {
+    async fn run(&self) -> Result<Exit, Ended> {
+        let (args, deadline) = (self.args, self.deadline);
+        let reads_until = clock::steady() + deadline - WRITING_TIME.min(deadline / WRITING_PART);
+        let brakes = Brakes::new(self.began, deadline);
+        let building = Box::pin(self.loaded.world(&self.common.apps, self.acting, reads_until));
+        let world = within(deadline, &brakes, building).await??;
+        if args.now.is_some() && self.acting == Acting::Live && self.loaded.uses_a_real_store() {
+            return Err(Ended::usage(
+                "--now is not the present, so nothing may be done to real stores for it\n  fix: add --dry-run",
+            ));
+        }
+        let clock: Box<dyn Clock> = match args.now {
+            Some(now) => Box::new(FixedClock(now)),
+            None => Box::new(self.loaded.clock.clone()),
+        };
+        let started_at = clock.now();
+        let done = Mutex::new(Vec::new());
+        let monitor = ReleaseMonitor {
+            state: world.state.as_ref(),
+            clock: clock.as_ref(),
+            holder: self.run.clone(),
+            brakes: &brakes,
+            held: Mutex::default(),
+        };
+        let work = all_apps(args.job, &world, &monitor, self.acting, &done);
+        let ended = within(self.left(), &brakes, work).await;
+        if ended.is_err() {
+            ending::give_back(&monitor).await;
+        }
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reports = in_order(&world, self.loaded, done);
+        self.observing.count(&reports);
+        self.show(&reports);
+        let ended = ended.map(|()| exit(&args.fail_on, &reports));
+        if self.acting == Acting::Live && !did_nothing(&reports) {
+            self.beat(&world, started_at, clock.now(), code(&ended)).await;
+        }
+        ended
     }
-    let reports = in_order(&world, &loaded, done.into_inner().unwrap_or_else(PoisonError::into_inner));
-    show(args, common.output, &reports);
-    ended?;
-    Ok(exit(&args.fail_on, &reports))
+
+    /// What is left of the run's time.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(clock::moment().passed_since(self.began))
+    }
+
+    /// Nobody is asked anything: neither a state, nor a store, nor a warehouse.
+    fn switched_off(&self) -> Result<Exit, Ended> {
+        let off = |app: &&App| AppReport::switched_off(app.id.clone(), app.platform());
+        let reports: Vec<AppReport> = self.loaded.chosen(&self.common.apps)?.iter().map(off).collect();
+        self.show(&reports);
+        Ok(Exit::Success)
+    }
+
+    /// Leaves a heartbeat, for as long as it may take. That it could not be left changes nothing.
+    async fn beat(&self, world: &World, started_at: Timestamp, ended_at: Timestamp, exit: Exit) {
+        let limit = BEAT_LIMIT.min(self.left());
+        if limit.is_zero() {
+            return;
+        }
+        let beat = Beat {
+            job: self.args.job.as_str(),
+            started_at,
+            ended_at,
+            completion: if exit.is_complete() { Completion::Completed } else { Completion::Broken },
+            run: self.run.clone(),
+            exit: exit as u8,
+            expected_within: world.apps.iter().map(|app| app.monitor_silence).min().unwrap_or_default(),
+        };
+        let problem = match tokio::time::timeout(limit, world.state.beat(&beat)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} ms", limit.as_millis()),
+        };
+        tracing::warn!("the heartbeat of this run was not noted: {problem}");
+    }
+
+    /// What all apps share: told once, before them.
+    fn notices(&self, reports: &[AppReport]) -> Vec<String> {
+        let silence = reports.iter().filter_map(|report| report.silence).max_by_key(|silence| silence.lasted);
+        let clock = self.loaded.clock.offset().and_then(skew::warning);
+        silence.map(human::silence).into_iter().chain(clock).collect()
+    }
+
+    fn show(&self, reports: &[AppReport]) {
+        let (job, dry_run) = (self.args.job.as_str(), self.args.dry_run);
+        let notices = self.notices(reports);
+        let text = human::notices(&notices) + &human::text(reports);
+        match self.common.output {
+            Output::Human => print::out(&text),
+            Output::Json => {
+                self.tell_people(&text);
+                print::out(&print::pretty(&json::document(job, dry_run, reports)));
+            }
+            Output::Ndjson => {
+                self.tell_people(&text);
+                reports.iter().for_each(|report| print::out(&format!("{}\n", json::result(report))));
+            }
+            Output::Github => self.show_on_github(job, &notices, reports),
+        }
+    }
+
+    /// Text for people where standard output is a document. A log of JSON has standard error to itself.
+    fn tell_people(&self, text: &str) {
+        if self.common.log == LogFormat::Human {
+            print::err(text);
+        }
+    }
+
+    /// The log in groups, the job summary, the step's outputs and annotations. A file that can't be written is said and
+    /// changes nothing else.
+    fn show_on_github(&self, job: &str, notices: &[String], reports: &[AppReport]) {
+        print::out(&github::log(&human::notices(notices)));
+        for of_app in reports.chunk_by(|one, next| one.app == next.app) {
+            let lines = self.observing.lines_of(of_app[0].app.as_str());
+            print::out(&groups::group(&human::titles(of_app), &(lines + &human::text(of_app))));
+        }
+        print::out(&github::annotations(reports));
+        print::out(&github::notices(notices));
+        let summary = github::summary(job, self.args.dry_run, notices, reports);
+        append("GITHUB_STEP_SUMMARY", &summary);
+        append("GITHUB_OUTPUT", &github::outputs(reports, &format!("ghadelimiter_{}", random_word())));
+    }
+}
+
+/// Whether other runs worked on every app, or all are switched off, so that this run did nothing.
+fn did_nothing(reports: &[AppReport]) -> bool {
+    reports.iter().all(|report| matches!(report.reason, Reason::AnotherRun | Reason::SwitchedOff))
 }
 
 /// The reports in the order of the configuration, with one for each app that the run did not get to.
@@ -103,16 +247,42 @@ fn in_order(world: &World, loaded: &Loaded, mut done: Vec<(usize, Vec<AppReport>
 async fn all_apps(job: JobId, world: &World, monitor: &ReleaseMonitor<'_>, acting: Acting, done: &Reports) {
     let apps = futures_util::stream::iter(world.apps.iter().enumerate());
     apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {
-        let outcome = match (job, acting) {
-            (JobId::ReleaseMonitor, Acting::Live) => monitor.run(app).await,
-            (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
-            (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,
-            (JobId::Outbox, Acting::DryRun) => monitor.dry_outbox(app).await,
-        };
-        let reports = outcome.unwrap_or_else(|error| vec![not_done(app, &error)]);
+        let span = tracing::info_span!(
+            "app",
+            app.id = app.id.as_str(),
+            app.platform = app.platform.as_str(),
+            app.version = tracing::field::Empty,
+            decision = tracing::field::Empty,
+            reason = tracing::field::Empty,
+            acted = tracing::field::Empty,
+        );
+        let reports = one_app(job, monitor, app, acting).instrument(span).await;
         done.lock().unwrap_or_else(PoisonError::into_inner).push((index, reports));
     })
     .await;
+}
+
+async fn one_app(job: JobId, monitor: &ReleaseMonitor<'_>, app: &AppWorld, acting: Acting) -> Vec<AppReport> {
+    let outcome = match (job, acting) {
+        (JobId::ReleaseMonitor, Acting::Live) => monitor.run(app).await,
+        (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
+        (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,
+        (JobId::Outbox, Acting::DryRun) => monitor.dry_outbox(app).await,
+    };
+    let reports = outcome.unwrap_or_else(|error| vec![not_done(app, &error)]);
+    reports.iter().for_each(note);
+    reports
+}
+
+/// The answer for a release, as fields of its app and as one event.
+fn note(report: &AppReport) {
+    let span = tracing::Span::current();
+    let version = report.version.as_ref().map(|version| version.as_str());
+    let (decision, reason) = (report.decision.as_str(), report.reason.as_str());
+    let acted = report.acted == Acted::Yes;
+    let _ = version.map(|version| span.record("app.version", version));
+    span.record("decision", decision).record("reason", reason).record("acted", acted);
+    tracing::info!(problems = report.problems.len(), "the app is done");
 }
 
 /// One app's trouble is reported and leaves the others alone.
@@ -139,39 +309,6 @@ pub fn holder() -> String {
 #[must_use]
 pub fn random_word() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
-}
-
-/// Nobody is asked anything: neither a state, nor a store, nor a warehouse.
-fn switched_off(args: &Run, common: &Common, loaded: &Loaded) -> Result<Exit, Ended> {
-    let off = |app: &&App| AppReport::switched_off(app.id.clone(), app.platform());
-    let reports: Vec<AppReport> = loaded.chosen(&common.apps)?.iter().map(off).collect();
-    show(args, common.output, &reports);
-    Ok(Exit::Success)
-}
-
-fn show(args: &Run, output: Output, reports: &[AppReport]) {
-    let (job, dry_run) = (args.job.as_str(), args.dry_run);
-    match output {
-        Output::Human => print::out(&human::text(reports)),
-        Output::Json => {
-            print::err(&human::text(reports));
-            print::out(&print::pretty(&json::document(job, dry_run, reports)));
-        }
-        Output::Ndjson => {
-            print::err(&human::text(reports));
-            reports.iter().for_each(|report| print::out(&format!("{}\n", json::result(report))));
-        }
-        Output::Github => show_on_github(job, dry_run, reports),
-    }
-}
-
-/// The log, the job summary, the step's outputs and annotations. A file that can't be written is said and changes
-/// nothing else.
-fn show_on_github(job: &str, dry_run: bool, reports: &[AppReport]) {
-    print::out(&github::log(&human::text(reports)));
-    print::out(&github::annotations(reports));
-    append("GITHUB_STEP_SUMMARY", &github::summary(job, dry_run, reports));
-    append("GITHUB_OUTPUT", &github::outputs(reports, &format!("ghadelimiter_{}", random_word())));
 }
 
 fn append(variable: &str, text: &str) {

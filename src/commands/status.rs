@@ -1,14 +1,16 @@
-//! `status`: what is remembered of every app. Asks no service.
+//! `status`: what is remembered of every job and every app. Asks no service.
 
 use serde_json::{Value, json};
 
 use super::print;
+use crate::adapters::clock::SystemClock;
 use crate::cli::{Common, Output};
 use crate::domain::pause_budget::{MOST_DAYS, PauseBudget};
 use crate::domain::release::ReleaseState;
 use crate::exit::{Ended, Exit};
-use crate::ports::AppState;
-use crate::report::human::minute;
+use crate::jobs::JobId;
+use crate::ports::{AppState, Clock as _};
+use crate::report::human::{self, minute};
 use crate::world::{self, identity};
 
 /// Shows what is remembered.
@@ -23,8 +25,13 @@ pub async fn status(common: &Common) -> Result<Exit, Ended> {
         let (platform, _) = identity(&app.target);
         apps.push((app.id.clone(), platform, state.memory().app(&app.id).await.map_err(Ended::failed)?));
     }
+    let mut jobs = Vec::new();
+    for job in JobId::ALL {
+        jobs.extend(state.memory().heartbeat(job.as_str()).await.map_err(Ended::failed)?);
+    }
     match common.output {
         Output::Human | Output::Github => {
+            jobs.iter().for_each(|heartbeat| print::out(&human::heartbeat(heartbeat, SystemClock.now())));
             apps.iter().for_each(|(id, platform, app)| print::out(&text(&format!("{id} ({platform})"), app)));
         }
         Output::Json | Output::Ndjson => {
@@ -34,7 +41,7 @@ pub async fn status(common: &Common) -> Result<Exit, Ended> {
                     "id": record.id, "decision": record.judgement.decision, "decided_at": record.decided_at,
                 })),
             })).collect();
-            print::out(&print::pretty(&json!({"apps": apps})));
+            print::out(&print::pretty(&json!({"jobs": jobs, "apps": apps})));
         }
     }
     Ok(Exit::Success)

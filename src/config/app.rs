@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,8 @@ pub struct App {
     pub mode: Switch,
     /// How it is looked at.
     pub watching: Watching,
+    /// How long the monitor may be silent before it is said.
+    pub monitor_silence: SignedDuration,
     /// Where people are told; none where nothing is set.
     pub slack: Option<Slack>,
     /// The repository that is told of a halt; none where nothing is set.
@@ -206,19 +209,21 @@ impl RawApp {
         let sources = merged(self.sources.as_ref(), top.sources).check(&id)?;
         let data = merged(self.data.as_ref(), top.data);
         let (slo, guards) = merged(self.slo.as_ref(), top.slo).check(&id)?;
+        let schedule = merged(self.schedule.as_ref(), top.schedule);
         let control = merged(self.control.as_ref(), top.control);
         let policy = Policy {
             rules: merged(self.rules.as_ref(), top.rules).check(&slo, guards),
             slo,
             data: data.check(&sources.sessions, &id)?,
             resume_grace: control.resume_grace(),
-            zone: merged(self.schedule.as_ref(), top.schedule).zone(),
+            zone: schedule.zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
         let github = merged(self.github.as_ref(), top.github).check(&id)?;
         let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
+        let monitor_silence = schedule.monitor_silence();
         let (mode, watching) = (control.mode(), data.watching());
-        Ok(App { id, target, sources, policy, mode, watching, slack, github, rollout })
+        Ok(App { id, target, sources, policy, mode, watching, monitor_silence, slack, github, rollout })
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

@@ -30,6 +30,7 @@ mod slo;
 mod sources;
 mod state;
 mod suggest;
+pub mod telemetry;
 mod text;
 mod warehouse;
 mod zone;
@@ -63,6 +64,7 @@ use self::slack::RawSlack;
 use self::slo::RawSlo;
 use self::sources::RawSources;
 use self::state::RawState;
+use self::telemetry::RawTelemetry;
 use self::warehouse::RawWarehouse;
 use crate::domain::keys;
 
@@ -79,6 +81,7 @@ pub use self::secret::{RefusedReference, SecretRef};
 pub use self::slack::{Slack, Way};
 pub use self::sources::{SessionSource, Sources};
 pub use self::state::{DegradedHalt, State};
+pub use self::telemetry::{Telemetry, TelemetryEndpoint};
 pub use self::text::is_repository;
 pub use self::warehouse::Warehouse;
 
@@ -97,7 +100,10 @@ pub struct Config {
     pub endpoints: Endpoints,
     /// The apps, in the order of the file.
     pub apps: Vec<App>,
-    /// Hexadecimal SHA-256 of everything above, apps by their ids. Comments, order and defaults that are written
+    /// Where telemetry is sent. No part of the fingerprint: nothing is decided by it.
+    #[serde(skip_serializing_if = "Telemetry::is_off")]
+    pub telemetry: Telemetry,
+    /// Hexadecimal SHA-256 of everything above but for telemetry, apps by their ids. Comments, order and defaults that are written
     /// out do not change it; neither does the value of a secret.
     pub fingerprint: String,
 }
@@ -134,6 +140,8 @@ struct RawConfig {
     app_store_connect: Option<RawAppStoreConnect>,
     /// Where sessions and crashes are counted.
     sources: Option<RawSources>,
+    /// Where spans and metrics are sent.
+    telemetry: Option<RawTelemetry>,
     /// The apps, one `[[app]]` each.
     #[serde(default)]
     #[schemars(required, length(min = 1))]
@@ -211,6 +219,7 @@ impl RawConfig {
             gcp,
             endpoints: self.endpoints.clone().unwrap_or_default().check(),
             apps: apps.collect::<Result<_, _>>()?,
+            telemetry: self.telemetry.clone().unwrap_or_default().check()?,
             fingerprint: String::new(),
         };
         config.fingerprint = fingerprint(&config);
@@ -271,6 +280,7 @@ impl RawConfig {
 fn fingerprint(config: &Config) -> String {
     let mut canonical = config.clone();
     canonical.fingerprint.clear();
+    canonical.telemetry = Telemetry::default();
     canonical.apps.sort_by(|a, b| a.id.cmp(&b.id));
     let text =
         serde_json::to_string(&canonical).expect("a configuration is made of texts, numbers and lists");

@@ -102,6 +102,10 @@ pub struct DataFacts {
     /// Set where the sessions were not read again, with the reason that this changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spared: Option<Spared>,
+    /// How many seconds the machine's clock is behind the services', or ahead where negative; set only where that is so
+    /// much that nothing permissive may be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_off_seconds: Option<i64>,
 }
 
 /// What a reading says of the data itself.
@@ -171,6 +175,7 @@ impl Facts {
                 absent,
                 revised,
                 spared: None,
+                clock_off_seconds: None,
             },
             fast_track_checked_at: state.fast_track_checked_at,
             // A resume starts the counts anew.
@@ -248,6 +253,7 @@ impl Facts {
             (self.fresh().sessions == 0, Reason::NoSessions),
             (!self.data.missing_days.is_empty(), Reason::DaysMissing),
             (self.data.revised, Reason::CountsRevised),
+            (self.data.clock_off_seconds.is_some(), Reason::ClockWrong),
             (since(self.data.newest_session_at) > policy.data.max_age, Reason::SessionsStale),
             (since(self.data.newest_crash_at) > policy.data.max_crash_silence, Reason::CrashExportSilent),
         ];

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::canonical;
 use super::control::{ControlMode, Said};
 use super::decision::Record;
+use super::heartbeat::Silence;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::outbox::Refusal;
@@ -55,6 +56,8 @@ pub enum NoteKind {
     HoldEnded,
     /// The release is judged by other settings than before.
     Reconfigured,
+    /// No run completed for a while, so nobody was watching.
+    Silence,
 }
 
 impl NoteKind {
@@ -98,6 +101,7 @@ impl NoteKind {
             Self::HoldEnds => ("⏳", "HOLD ENDS"),
             Self::HoldEnded => ("▶️", "HOLD ENDED"),
             Self::Reconfigured => ("🔧", "OTHER SETTINGS"),
+            Self::Silence => ("⏰", "WAS NOT WATCHED"),
         }
     }
 }
@@ -453,6 +457,26 @@ pub fn pause_left(budget: &PauseBudget) -> String {
         "Of {MOST_DAYS} days {left}, until {}. What Apple does then is not documented.",
         budget.ends_at().strftime("%Y-%m-%d")
     )
+}
+
+/// What people are told where nobody was watching a release for a while.
+#[must_use]
+pub fn silence(id: &ReleaseId, version: &str, silence: Silence) -> Note {
+    let (symbol, word) = NoteKind::Silence.symbol_and_word();
+    let (since, hours) = (minute(silence.since), silence.hours());
+    Note {
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): the monitor has not run for {hours} h",
+            id.platform, id.app
+        ),
+        lines: vec![format!(
+            "The last run before this one completed at {since}. What has come since is counted now."
+        )],
+        next: "Look at the schedule if this goes on: GitHub starts runs late, and leaves some out."
+            .to_owned(),
+        topic: since,
+        ..plain(NoteKind::Silence)
+    }
 }
 
 /// What people are told where nothing could be concluded about an app for some runs.

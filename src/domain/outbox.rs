@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Said;
 use super::decision::Record;
+use super::heartbeat::Silence;
 use super::ids::{AppId, DecisionId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind, Subject};
@@ -354,6 +355,18 @@ pub fn alarm(
     })
 }
 
+/// The message that tells that nobody was watching a release; none where that silence was told already.
+#[must_use]
+pub fn silence(state: &ReleaseState, silence: Silence, known: &[Message], now: Timestamp) -> Option<Message> {
+    let of_release = message_key(NoteKind::Silence, Sink::Slack, state);
+    let key = keys::key("silence", &[&of_release, &silence.since.to_string()]);
+    if known.iter().any(|message| message.key == key) {
+        return None;
+    }
+    let note = message::silence(&state.id, state.version.as_str(), silence);
+    Some(new(key, note, Sink::Slack, Delivery::Pending, now, state, known))
+}
+
 /// The message that tells that a person's hold keeps a bad release from being halted; none where it was told already.
 #[must_use]
 pub fn halt_held(
@@ -440,6 +453,7 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::HoldEnds => "holdends",
         NoteKind::HoldEnded => "holdended",
         NoteKind::Reconfigured => "config",
+        NoteKind::Silence => "silence",
     };
     match sink {
         Sink::Slack => release_key(kind, state),

@@ -93,6 +93,8 @@ reasons! {
     CountsRevised = "counts-revised",
     /// Nothing is known of one or more days of the cycle.
     DaysMissing = "days-missing",
+    /// The machine's clock is minutes away from the services'.
+    ClockWrong = "clock-wrong",
     /// The newest session is too old.
     SessionsStale = "sessions-stale",
     /// No crash report of any version for so long that the export has probably stopped.

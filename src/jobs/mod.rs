@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 
 use crate::domain::control::Switch;
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::Silence;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use crate::domain::judge::Decision;
 use crate::domain::links::Links;
@@ -60,6 +61,8 @@ pub struct AppWorld {
     pub read_sessions: ReadSessions,
     /// After so many runs in a row that could conclude nothing, people are told.
     pub alarm_after_runs: u32,
+    /// How long the monitor may be silent before the next run says so.
+    pub monitor_silence: SignedDuration,
     /// Bytes that this app's queries may be billed for in a month; none where there is no budget.
     pub budget_per_month: Option<u64>,
     /// Whether a bad release is halted even where the state store is down.
@@ -119,6 +122,8 @@ pub struct AppReport {
     pub problems: Vec<String>,
     /// A service asked to be left alone for so long.
     pub wait: Option<SignedDuration>,
+    /// No run had completed for so long before this one.
+    pub silence: Option<Silence>,
     /// What is not as good as it could be, and no problem.
     pub notices: Vec<String>,
     /// Why what the evidence asks for was not done, where people's words or modes stand against it.
@@ -156,6 +161,7 @@ impl AppReport {
             record: None,
             problems: Vec::new(),
             wait: None,
+            silence: None,
             notices: Vec::new(),
             withheld: None,
         }
@@ -212,5 +218,16 @@ impl AppReport {
             record: Some(record),
             ..Self::nothing_rolling_out(world)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::heartbeat;
+
+    #[test]
+    fn every_job_has_a_heartbeat() {
+        assert_eq!(JobId::ALL.map(JobId::as_str), heartbeat::JOBS);
     }
 }

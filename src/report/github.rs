@@ -14,10 +14,11 @@ use crate::jobs::{Acted, AppReport};
 
 /// The summary of a run. Far below GitHub's limit of 1 MiB: the least important part goes first.
 #[must_use]
-pub fn summary(job: &str, dry_run: bool, reports: &[AppReport]) -> String {
+pub fn summary(job: &str, dry_run: bool, notices: &[String], reports: &[AppReport]) -> String {
     const LONGEST: usize = 256 * 1024;
     let dry = if dry_run { " (dry run: nothing was changed)" } else { "" };
     let mut text = format!("## tidegate {}{dry}\n\n", cell(job));
+    notices.iter().for_each(|notice| text.push_str(&format!("> {}\n\n", cell(notice))));
     text.push_str("| app | version | decision | crash-free sessions | sessions | users | data through |\n");
     text.push_str("|---|---|---|---|---|---|---|\n");
     for (index, report) in reports.iter().enumerate() {
@@ -96,6 +97,12 @@ pub fn annotations(reports: &[AppReport]) -> String {
     reports.iter().filter_map(one).take(MOST_ANNOTATIONS).collect()
 }
 
+/// Workflow commands for what holds for the whole run.
+#[must_use]
+pub fn notices(notices: &[String]) -> String {
+    notices.iter().map(|notice| format!("::warning title=tidegate::{}\n", message(notice))).collect()
+}
+
 /// GitHub shows ten of a kind per step.
 pub(super) const MOST_ANNOTATIONS: usize = 10;
 
@@ -116,6 +123,8 @@ pub fn log(text: &str) -> String {
         let line = line.replace("##[", "## [");
         if start.starts_with("::") { format!("| {line}") } else { line }
     };
+    // A lone carriage return and a next-line character end a line too.
+    let text = text.replace("\r\n", "\n").replace(['\r', '\u{85}'], "\n");
     text.lines().map(|line| harmless(line) + "\n").collect()
 }
 

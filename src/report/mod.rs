@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod github;
+pub mod groups;
 pub mod human;
 pub mod json;
 pub mod ledger;

@@ -13,6 +13,7 @@ use tidegate::domain::control::{Control, ControlMode, Said};
 use tidegate::domain::counts::{Counts, DayPartial, Partials};
 use tidegate::domain::decision::{Judged, Record};
 use tidegate::domain::facts::{Facts, Seen};
+use tidegate::domain::heartbeat::{self, Beat, Completion};
 use tidegate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use tidegate::domain::ledger::{self, Kind, Ledger, Noted, Sealed};
 use tidegate::domain::message;
@@ -544,6 +545,38 @@ fn said(actor: &str) -> Said {
     }
 }
 
+async fn the_heartbeat_of_a_job_is_kept_and_a_broken_run_keeps_the_completed_one<S: Store>(place: &Place) {
+    let job = heartbeat::JOBS[0];
+    let store = S::open(place);
+    assert_eq!(store.memory().heartbeat(job).await.unwrap(), None);
+    let beat = |ended_at: &str, completion| Beat {
+        job,
+        started_at: at(ended_at) - SignedDuration::from_secs(30),
+        ended_at: at(ended_at),
+        completion,
+        run: "p1/run".to_owned(),
+        exit: u8::from(completion == Completion::Broken),
+        expected_within: SignedDuration::from_hours(3),
+    };
+    let broken = beat("2026-11-18T11:00:00Z", Completion::Broken);
+    store.beat(&broken).await.unwrap();
+    assert_eq!(store.memory().heartbeat(job).await.unwrap(), Some(broken.after(None)));
+
+    let completed = beat(NOW, Completion::Completed);
+    store.beat(&completed).await.unwrap();
+    let after = completed.after(None);
+    drop(store);
+    let store = S::open(place);
+    assert_eq!(store.memory().heartbeat(job).await.unwrap().as_ref(), Some(&after));
+    assert_eq!(store.memory().app(&app()).await.unwrap().heartbeats, std::slice::from_ref(&after));
+
+    let broken = beat("2026-11-18T13:00:00Z", Completion::Broken);
+    store.beat(&broken).await.unwrap();
+    let found = store.memory().heartbeat(job).await.unwrap().unwrap();
+    assert_eq!(found, broken.after(Some(&after)));
+    assert_eq!((found.last_completed, found.exit), (Some(at(NOW)), 1));
+}
+
 macro_rules! suite {
     ($module:ident, $store:ty: $($case:ident),+ $(,)?) => {
         mod $module {
@@ -584,6 +617,7 @@ every_store!(
     apps_do_not_see_each_other,
     the_biggest_day_is_kept,
     the_watch_over_an_app_is_kept,
+    the_heartbeat_of_a_job_is_kept_and_a_broken_run_keeps_the_completed_one,
     an_entry_is_written_with_what_it_tells_of,
     evidence_is_kept_to_the_byte,
     a_decision_that_is_there_has_its_entry,

@@ -7,6 +7,7 @@ mod interleavings;
 mod judging;
 mod looking;
 mod messages;
+mod midnight;
 mod recomputing;
 mod scenarios;
 mod support;

@@ -1,7 +1,9 @@
 //! Every text that people read, as they read it.
 
+use jiff::SignedDuration;
+use tidegate::domain::heartbeat::Silence;
 use tidegate::domain::message::{
-    NoteKind, acted, budget_alert, halt_failed, halted_elsewhere, late, reconfigured, superseded, warning,
+    NoteKind, acted, budget_alert, halt_failed, halted_elsewhere, late, reconfigured, silence, superseded, warning,
 };
 use tidegate::domain::policy::Mode;
 use tidegate::domain::rate::Rate;
@@ -168,5 +170,16 @@ fn other_settings_are_named_with_what_they_were() {
     🔧 OTHER SETTINGS Android 26.3.0 (android): the configuration changed during the rollout
     What was halted stays halted, and nothing is resumed.
     If nobody meant that, look at the newest change of the configuration. Evidence: tidegate explain d-a16dd83d03271ff0
+    ");
+}
+
+#[test]
+fn a_gap_says_since_when_nobody_was_watching() {
+    let record = record(facts(1_000, 10, day_two()), day_two());
+    let gap = Silence { since: at("2026-11-17T05:10:00Z"), lasted: SignedDuration::from_mins(410) };
+    insta::assert_snapshot!(silence(&record.release, record.version.as_str(), gap).text(), @r"
+    ⏰ WAS NOT WATCHED Android 26.3.0 (android): the monitor has not run for 6 h
+    The last run before this one completed at 2026-11-17 05:10 UTC. What has come since is counted now.
+    Look at the schedule if this goes on: GitHub starts runs late, and leaves some out.
     ");
 }

@@ -84,6 +84,7 @@ pub fn facts(sessions: u64, crashed_sessions: u64, now: Timestamp) -> Facts {
             absent: Vec::new(),
             revised: false,
             spared: None,
+            clock_off_seconds: None,
         },
         fast_track_checked_at: None,
         resumed_at: None,

@@ -70,6 +70,10 @@ impl Names {
         self.document("watches", app.as_str())
     }
 
+    pub fn heartbeat(&self, job: &str) -> String {
+        self.document("heartbeat", job)
+    }
+
     pub fn control(&self, app: &AppId) -> String {
         self.document("control", app.as_str())
     }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use super::super::exchange::milliseconds;
 use super::super::http::retry;
 use super::error::{Purpose, Trouble};
 use crate::config;
@@ -227,7 +228,15 @@ async fn tried<'c, T>(call: impl Fn() -> BoxFuture<'c, octocrab::Result<T>> + Se
         };
         failures += 1;
         match retry::wait(failures, trouble.retry_after).filter(|_| trouble.is_passing()) {
-            Some(wait) => tokio::time::sleep(wait).await,
+            Some(wait) => {
+                tracing::debug!(
+                    peer.service = "GitHub",
+                    failures,
+                    wait_ms = milliseconds(wait),
+                    "a request is made again"
+                );
+                tokio::time::sleep(wait).await;
+            }
             None => return Err(trouble),
         }
     }

@@ -14,14 +14,16 @@ pub use error::{HttpError, Kind, excerpt};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
-use crate::adapters::clock;
-use crate::ports::PortError;
+use crate::adapters::clock::{self, ServerClock, SystemClock};
+use crate::adapters::exchange::{self, End, Exchange};
+use crate::ports::{Clock as _, PortError};
 
 /// A call that has not connected by then will not.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,13 +83,28 @@ pub struct Service {
     pub name: &'static str,
     base: String,
     client: Client,
+    clock: ServerClock,
+}
+
+/// An answer as it came.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    /// The body, or why it did not come whole.
+    text: Result<String, String>,
 }
 
 impl Service {
     /// A service at a base URL without a trailing slash.
     #[must_use]
     pub fn new(name: &'static str, base: impl Into<String>, client: Client) -> Self {
-        Self { name, base: base.into(), client }
+        Self { name, base: base.into(), client, clock: ServerClock::default() }
+    }
+
+    /// The same service, whose answers tell a shared clock what time it is there.
+    #[must_use]
+    pub fn with_clock(self, clock: &ServerClock) -> Self {
+        Self { clock: clock.clone(), ..self }
     }
 
     /// A call that changes nothing, or nothing that matters when it happens twice.
@@ -134,7 +151,10 @@ impl Service {
             failures += 1;
             let wait = retry::wait(failures, error.retry_after);
             match wait.filter(|wait| (terms.again)(&error) && terms.leaves_time_for(*wait)) {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => {
+                    exchange::again(self.name, call.method.as_str(), &call.path, failures, wait);
+                    tokio::time::sleep(wait).await;
+                }
                 None => return Err(error),
             }
         }
@@ -170,8 +190,12 @@ impl Service {
     pub async fn time(&self) -> Result<Option<Timestamp>, HttpError> {
         let call = Call::new(Method::HEAD, "/");
         let request = self.client.head(format!("{}/", self.base));
-        let answer =
-            request.send().await.map_err(|error| self.error(&call, Kind::of_transport(&error), None))?;
+        let exchange = Exchange::begin(self.name, Method::HEAD.as_str(), "/");
+        let answer = match request.send().instrument(exchange.span()).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(&call, exchange, &error)),
+        };
+        exchange.ended(End::Http { status: answer.status().as_u16(), bytes: 0 });
         Ok(server_time(answer.headers()))
     }
 
@@ -182,13 +206,13 @@ impl Service {
         token: &SecretString,
         name: &str,
     ) -> (Result<Value, HttpError>, Vec<String>) {
-        let answer = match Box::pin(self.send(call, token)).await {
+        let answer = match self.send(call, token).await {
             Ok(answer) => answer,
             Err(error) => return (Err(error), Vec::new()),
         };
-        let values = answer.headers().get_all(name).into_iter();
+        let values = answer.headers.get_all(name).into_iter();
         let values = values.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
-        (Box::pin(self.understood(call, answer)).await, values)
+        (self.understood(call, answer), values)
     }
 
     /// Path and query of an address at this service; none where it is an address elsewhere.
@@ -198,25 +222,50 @@ impl Service {
     }
 
     async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
-        let answer = Box::pin(self.send(call, token)).await?;
-        let headers = answer.headers().clone();
-        Box::pin(self.understood(call, answer)).await.map(|answer| (answer, headers))
+        let answer = self.send(call, token).await?;
+        let headers = answer.headers.clone();
+        self.understood(call, answer).map(|answer| (answer, headers))
     }
 
-    async fn send(&self, call: &Call, token: &SecretString) -> Result<Response, HttpError> {
+    /// One request, as a span and as one event of the log.
+    async fn send(&self, call: &Call, token: &SecretString) -> Result<Answer, HttpError> {
+        let exchange = Exchange::begin(self.name, call.method.as_str(), &call.path);
+        // A request is too big for the stacks that many callers would have to share with it.
+        let answer = Box::pin(self.answer(call, token)).instrument(exchange.span()).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(call, exchange, &error)),
+        };
+        let whole = |text: &String| End::Http { status: answer.status, bytes: text.len() };
+        exchange.ended(answer.text.as_ref().map_or(End::Lost, whole));
+        Ok(answer)
+    }
+
+    async fn answer(&self, call: &Call, token: &SecretString) -> Result<Answer, reqwest::Error> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header(AUTHORIZATION, bearer(token));
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))
+        let before = SystemClock.now();
+        let answer = request.send().await?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        if let Some(there) = server_time(&headers) {
+            self.clock.hear(self.name, before, SystemClock.now(), there);
+        }
+        Ok(Answer { status, headers, text: answer.text().await.map_err(|error| chain(&error)) })
     }
 
-    async fn understood(&self, call: &Call, answer: Response) -> Result<Value, HttpError> {
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
+    fn not_answered(&self, call: &Call, exchange: Exchange, error: &reqwest::Error) -> HttpError {
+        let kind = Kind::of_transport(error);
+        exchange.ended(if matches!(kind, Kind::NotSent(_)) { End::NotSent } else { End::Lost });
+        self.error(call, kind, None)
+    }
+
+    fn understood(&self, call: &Call, answer: Answer) -> Result<Value, HttpError> {
+        let Answer { status, headers, text } = answer;
         let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
-        let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
+        let text = text.map_err(|why| self.error(call, Kind::Lost(why), None))?;
         match (status, parse(&text)) {
             (200..=299, Ok(body)) => return Ok(body),
             (200..=299, Err(problem)) => {

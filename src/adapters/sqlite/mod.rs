@@ -23,12 +23,13 @@ use serde_json::Value;
 use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
 use crate::domain::ledger::{Noted, Page};
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
-pub use self::examine::{Examined, examine};
+pub use self::examine::{Examined, examine, heartbeat};
 
 /// The state in a file.
 pub struct SqliteState {
@@ -212,6 +213,15 @@ impl StateStore for SqliteState {
         })
     }
 
+    async fn beat(&self, beat: &Beat) -> Result<(), StateError> {
+        self.write("note a heartbeat in", |transaction| {
+            let before = stored_heartbeat(transaction, beat.job)??;
+            let sql = "INSERT OR REPLACE INTO heartbeat (job, doc) VALUES (?1, ?2)";
+            transaction.execute(sql, params![beat.job, text(&beat.after(before.as_ref()))?])?;
+            Ok(())
+        })
+    }
+
     fn memory(&self) -> &dyn Memory {
         self
     }
@@ -233,6 +243,7 @@ impl Memory for SqliteState {
                 watch: documents(connection, "SELECT doc FROM watch WHERE app = ?1", app)?
                     .pop()
                     .unwrap_or_default(),
+                heartbeats: heartbeats(connection)?,
             })
         })
     }
@@ -275,6 +286,28 @@ impl Memory for SqliteState {
     async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
         self.read(|connection| ledger::page(connection, app, from))
     }
+
+    async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
+        self.read(|connection| stored_heartbeat(connection, job)?)
+    }
+}
+
+/// The heartbeat of a job: the outer error is the file's, the inner one the document's.
+fn stored_heartbeat(
+    connection: &Connection,
+    job: &str,
+) -> Result<Result<Option<Heartbeat>, Failure>, Failure> {
+    let sql = "SELECT doc FROM heartbeat WHERE job = ?1";
+    let found: Option<String> = connection.query_row(sql, [job], |row| row.get(0)).optional()?;
+    Ok(found.map(|text| document(&text)).transpose())
+}
+
+/// Every heartbeat that can be read: they are for people, and stop nothing.
+fn heartbeats(connection: &Connection) -> Result<Vec<Heartbeat>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT doc FROM heartbeat ORDER BY job")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let texts: Vec<String> = rows.collect::<Result<_, _>>()?;
+    Ok(texts.iter().filter_map(|text| document(text).ok()).collect())
 }
 
 /// A lease as the file holds it.

@@ -90,6 +90,7 @@ fn the_shortest_file_has_every_default() {
             "read_sessions": "when-needed",
             "alarm_after_runs": 3
           },
+          "monitor_silence": "PT3H",
           "slack": null,
           "github": null,
           "rollout": null

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::super::{AppReport, AppWorld};
-use super::{Judged, LEASE, ReleaseMonitor, about, enter};
+use super::{Judged, LEASE, ReleaseMonitor, about, enter, silence};
 use crate::domain::control::{Control, Heard, Leave, Said, Switch};
 use crate::domain::judge::Decision;
 use crate::domain::ledger::Kind;
@@ -99,6 +99,7 @@ fn plan(
     let mut report = AppReport::of(world, judged.record.clone());
     let mut state = judged.state.clone();
     let mut messages = outbox::messages(&judged.record, &state, &about, &world.sinks());
+    messages.extend(silence(world, known, now).and_then(|gap| outbox::silence(&state, gap, &about, now)));
     for message in &mut messages {
         message.note = world.links.on(message.note.clone(), world.target.console());
     }

@@ -25,15 +25,17 @@ use self::leave::Planned;
 use self::observe::{Provisional, Unjudged};
 use self::watch::LookedAt;
 use super::brakes::Brakes;
-use super::{Acted, AppReport, AppWorld};
+use super::{Acted, AppReport, AppWorld, JobId};
 use crate::domain::control::Heard;
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::Silence;
 use crate::domain::listing;
 use crate::domain::outbox::{self, Message};
 use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
+use crate::domain::skew;
 use crate::domain::verdict::Reason;
-use crate::ports::{AppState, Clock, Lease, Memory, StateError, StateStore, Write};
+use crate::ports::{AppState, Clock, Lease, StateError, StateStore, Write};
 
 /// How long a lease lasts at most: longer than a run's deadline, shorter than the workflow's limit.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
@@ -158,19 +160,19 @@ impl ReleaseMonitor<'_> {
         let _seat = world.metrics.sit();
         let memory = self.state.memory();
         let known = memory.app(&world.id).await?;
-        let now = self.clock.now();
         let releases = match world.target.releases().await {
             Ok(releases) => releases,
             Err(error) => return Ok(vec![AppReport::failed(world, error.to_string())]),
         };
+        let now = self.clock.now();
         let mut reports = Vec::new();
         for release in rolling_out(&releases) {
-            reports.push(match judge(world, memory, &known, &releases, release, now).await? {
+            reports.push(match self.judge(world, &known, &releases, release, now).await? {
                 Ok(judged) => AppReport::of(world, judged.record),
                 Err(unjudged) => unjudged_report(world, release, &unjudged),
             });
         }
-        Ok(or_nothing(world, reports))
+        Ok(with_silence(or_nothing(world, reports), silence(world, &known, now)))
     }
 
     async fn with_lease(
@@ -183,15 +185,22 @@ impl ReleaseMonitor<'_> {
         let heard = leave::hear(self, world).await;
         let mut reports = self.finish_open_intents(world, lease, &known, &heard).await?;
         let mut looked = LookedAt::EveryRelease;
-        match watch::left_alone(world, &known.watch, now) {
-            Some(report) => reports.push(report),
-            None if nothing_is_rolling_out(world, &known, now).await => looked = LookedAt::TheList,
-            None => match world.target.releases().await {
-                Ok(releases) => {
-                    reports.extend(self.judge_and_act(world, lease, &releases, &heard, now).await?);
-                }
-                Err(error) => reports.push(AppReport::failed(world, error.to_string())),
-            },
+        let listed = match watch::left_alone(world, &known.watch, now) {
+            Some(report) => Err(Some(report)),
+            None if nothing_is_rolling_out(world, &known, now).await => {
+                looked = LookedAt::TheList;
+                Err(None)
+            }
+            None => {
+                let releases = world.target.releases().await;
+                releases.map_err(|error| Some(AppReport::failed(world, error.to_string())))
+            }
+        };
+        // The store's answer may have set the clock right.
+        let now = self.clock.now();
+        match listed {
+            Ok(releases) => reports.extend(self.judge_and_act(world, lease, &releases, &heard, now).await?),
+            Err(report) => reports.extend(report),
         }
         let mut reports = or_nothing(world, reports);
         let leave = leave::of_app(world, &heard, now);
@@ -211,7 +220,7 @@ impl ReleaseMonitor<'_> {
         if let Some(report) = reports.first_mut() {
             report.problems.extend(problems);
         }
-        Ok(reports)
+        Ok(with_silence(reports, silence(world, &known, now)))
     }
 
     /// Goes on with what a killed or refused run had written down and not done.
@@ -252,15 +261,14 @@ impl ReleaseMonitor<'_> {
         heard: &Heard,
         now: Timestamp,
     ) -> Result<Vec<AppReport>, StateError> {
-        let memory = self.state.memory();
-        let known = memory.app(&world.id).await?;
+        let known = self.state.memory().app(&world.id).await?;
         let mut reports = Vec::new();
         let mut looked = Looked::AtAll;
         for release in rolling_out(releases) {
             if known.releases.iter().any(|state| state.id.key == release.key && state.waits_for_a_halt()) {
                 continue; // The halt could not be made yet, and is reported as such.
             }
-            match judge(world, memory, &known, releases, release, now).await? {
+            match self.judge(world, &known, releases, release, now).await? {
                 Ok(judged) => {
                     if !judged.is_kept() {
                         looked = Looked::NotAtAll;
@@ -275,6 +283,40 @@ impl ReleaseMonitor<'_> {
         }
         self.remember_the_others(lease, world, &known, releases, looked, now).await?;
         Ok(reports)
+    }
+
+    /// Observes one release and judges it. Reads only.
+    async fn judge(
+        &self,
+        world: &AppWorld,
+        known: &AppState,
+        releases: &[Release],
+        release: &Release,
+        now: Timestamp,
+    ) -> Result<Result<Judged, Unjudged>, StateError> {
+        let mut observed =
+            match observe::observe(world, self.state.memory(), known, releases, release, now).await? {
+                Ok(observed) => observed,
+                Err(unjudged) => return Ok(Err(unjudged)),
+            };
+        observed.facts.data.clock_off_seconds =
+            self.clock.skew().filter(|skew| skew::is_wrong(*skew)).map(|skew| skew.as_secs());
+        let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
+        let (record, mut state) = observed.judged(world, release, now);
+        let undecided = state.clone();
+        if record.judgement.fast_track_checked {
+            state.fast_track_checked_at = Some(now);
+        }
+        if let Some(action) = record.judgement.action {
+            state.intent = Some(Intent {
+                key: outbox::intent_key(&action.into(), &state),
+                action: action.into(),
+                status: IntentStatus::Planned,
+                decision: record.id.clone(),
+                planned_at: now,
+            });
+        }
+        Ok(Ok(Judged { record, state, undecided, provisional, writes }))
     }
 
     /// Writes the decision down with everything that belongs to it, then carries it out.
@@ -383,37 +425,6 @@ impl Judged {
     }
 }
 
-/// Observes one release and judges it. Reads only.
-async fn judge(
-    world: &AppWorld,
-    memory: &dyn Memory,
-    known: &AppState,
-    releases: &[Release],
-    release: &Release,
-    now: Timestamp,
-) -> Result<Result<Judged, Unjudged>, StateError> {
-    let mut observed = match observe::observe(world, memory, known, releases, release, now).await? {
-        Ok(observed) => observed,
-        Err(unjudged) => return Ok(Err(unjudged)),
-    };
-    let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
-    let (record, mut state) = observed.judged(world, release, now);
-    let undecided = state.clone();
-    if record.judgement.fast_track_checked {
-        state.fast_track_checked_at = Some(now);
-    }
-    if let Some(action) = record.judgement.action {
-        state.intent = Some(Intent {
-            key: outbox::intent_key(&action.into(), &state),
-            action: action.into(),
-            status: IntentStatus::Planned,
-            decision: record.id.clone(),
-            planned_at: now,
-        });
-    }
-    Ok(Ok(Judged { record, state, undecided, provisional, writes }))
-}
-
 fn unjudged_report(world: &AppWorld, release: &Release, unjudged: &Unjudged) -> AppReport {
     let report = match unjudged {
         Unjudged::Failed(error) => AppReport::unasked(world, error),
@@ -442,6 +453,17 @@ fn is_rolling_out(release: &Release) -> bool {
 
 fn or_nothing(world: &AppWorld, reports: Vec<AppReport>) -> Vec<AppReport> {
     if reports.is_empty() { vec![AppReport::nothing_rolling_out(world)] } else { reports }
+}
+
+/// The silence that this run ends, by when the monitor last completed one.
+fn silence(world: &AppWorld, known: &AppState, now: Timestamp) -> Option<Silence> {
+    let job = JobId::ReleaseMonitor.as_str();
+    let heartbeat = known.heartbeats.iter().find(|heartbeat| heartbeat.job == job)?;
+    heartbeat.silence(now, world.monitor_silence)
+}
+
+fn with_silence(reports: Vec<AppReport>, silence: Option<Silence>) -> Vec<AppReport> {
+    reports.into_iter().map(|report| AppReport { silence, ..report }).collect()
 }
 
 /// Marks a report as acted on, or says why not.

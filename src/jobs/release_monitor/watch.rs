@@ -114,6 +114,9 @@ fn sentence(reason: Reason) -> Option<&'static str> {
             Some("More crashed sessions than sessions were counted, which can't be.")
         }
         Reason::DaysMissing => Some("Nothing is known of one or more days of the rollout."),
+        Reason::ClockWrong => Some(
+            "The machine's clock is minutes away from the services', so the age of data can't be judged.",
+        ),
         Reason::CountsRevised => Some("Rows that were counted before are no longer there."),
         _ => None,
     }
