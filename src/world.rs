@@ -10,7 +10,7 @@ use google_cloud_auth::credentials::Credentials;
 
 use tokio::time::Instant;
 
-use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
+use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey, Signer};
 use crate::adapters::bigquery::{self, BigQuery};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::Embedded;
@@ -301,12 +301,15 @@ pub(crate) struct Parts<'l> {
     secrets: Mutex<BTreeMap<String, SecretString>>,
     /// Sources of Play's tokens by the references of their keys, so that apps share those too.
     keys: Mutex<BTreeMap<String, GoogleToken>>,
+    /// Signers of App Store Connect's tokens by their keys, shared likewise.
+    signers: Mutex<BTreeMap<String, Arc<Signer>>>,
 }
 
 impl<'l> Parts<'l> {
     /// The parts of a configuration. Nothing is asked of anybody.
     pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting) -> Self {
-        Self { loaded, client, acting, secrets: Mutex::default(), keys: Mutex::default() }
+        let (secrets, keys, signers) = Default::default();
+        Self { loaded, client, acting, secrets, keys, signers }
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
@@ -371,15 +374,31 @@ impl<'l> Parts<'l> {
                 let base_url = app_store_connect::BASE_URL;
                 let service =
                     self.service("App Store Connect", endpoints.app_store_connect.as_ref(), base_url);
-                let key = AppStoreKey {
-                    key_id: key_id.clone(),
-                    issuer_id: issuer_id.clone(),
-                    private_key: self.secret(app, private_key).await?,
-                };
-                let store = AppStoreConnect::new(service, key, bundle_id.clone(), Box::new(SystemClock));
-                Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
+                let signer = self.signer(app, key_id, issuer_id.as_ref(), private_key).await?;
+                Ok(Box::new(AppStoreConnect::new(service, signer, bundle_id.clone())))
             }
         }
+    }
+
+    /// One for each key, which signs for all of its apps.
+    async fn signer(
+        &self,
+        app: &App,
+        key_id: &str,
+        issuer_id: Option<&String>,
+        private_key: &SecretRef,
+    ) -> Result<Arc<Signer>, Ended> {
+        let name = format!("{key_id} {issuer_id:?} {private_key}");
+        let kept = self.signers.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(signer) = kept {
+            return Ok(signer);
+        }
+        let private_key = self.secret(app, private_key).await?;
+        let key = AppStoreKey { key_id: key_id.to_owned(), issuer_id: issuer_id.cloned(), private_key };
+        let signer = Signer::new(key, Box::new(SystemClock)).map_err(|error| of_app(app, &error))?;
+        let signer = Arc::new(signer);
+        self.signers.lock().unwrap_or_else(PoisonError::into_inner).insert(name, signer.clone());
+        Ok(signer)
     }
 
     /// A key of its own goes before the identity of the program.

@@ -4,6 +4,8 @@
 //! refusal counts as done. Only automatic updates are phased: a pause does not take the version out of the store.
 //! API: <https://developer.apple.com/documentation/appstoreconnectapi/app-store-version-phased-releases>.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -12,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::http::{Call, HttpError, Service};
+use super::redact;
 use crate::domain::ids::{ApplicationId, BuildNumber, VersionName};
 use crate::domain::rate::UserFraction;
 use crate::domain::release::{Action, Release, RolloutStatus};
@@ -20,8 +23,10 @@ use crate::ports::{Clock, Lease, PortError, RolloutTarget};
 /// Where the API is.
 pub const BASE_URL: &str = "https://api.appstoreconnect.apple.com";
 
-/// Apple takes tokens of at most 20 minutes; ten are plenty for one call.
+/// Apple takes tokens of at most 20 minutes.
 const TOKEN_LIFE_SECONDS: i64 = 600;
+/// A token is used for so long, which leaves every call far more than it may take.
+const TOKEN_USE_SECONDS: i64 = 300;
 /// A little back in time, so that a slow clock at Apple does not refuse the token.
 const TOKEN_BACKDATE_SECONDS: i64 = 30;
 /// The shares of users of the seven days of a phased release.
@@ -39,28 +44,24 @@ pub struct AppStoreKey {
     pub private_key: SecretString,
 }
 
-/// One app in the App Store.
-pub struct AppStoreConnect {
-    service: Service,
+/// Signs the tokens of a key. Apps share it, and a token is used for some minutes, as Apple asks for: so few are made, and
+/// each is told to [`redact`] before its first use.
+pub struct Signer {
     key_id: String,
     issuer_id: Option<String>,
     signing_key: EncodingKey,
-    bundle_id: ApplicationId,
     /// Tokens are checked against Apple's wall clock, whatever instant the run was asked about.
     wall_clock: Box<dyn Clock>,
+    /// The newest token, with the second of its making.
+    signed: Mutex<Option<(SecretString, i64)>>,
 }
 
-impl AppStoreConnect {
-    /// An app, and the key to act for it.
+impl Signer {
+    /// The signer of a key.
     ///
     /// # Errors
     /// Where the private key is not an EC key in PEM.
-    pub fn new(
-        service: Service,
-        key: AppStoreKey,
-        bundle_id: ApplicationId,
-        wall_clock: Box<dyn Clock>,
-    ) -> Result<Self, PortError> {
+    pub fn new(key: AppStoreKey, wall_clock: Box<dyn Clock>) -> Result<Self, PortError> {
         // The parser's own text could quote the key.
         let signing_key =
             EncodingKey::from_ec_pem(key.private_key.expose_secret().as_bytes()).map_err(|_| {
@@ -72,11 +73,25 @@ impl AppStoreConnect {
                     "give the .p8 file as it was downloaded, with its BEGIN and END lines",
                 )
             })?;
-        Ok(Self { service, key_id: key.key_id, issuer_id: key.issuer_id, signing_key, bundle_id, wall_clock })
+        let AppStoreKey { key_id, issuer_id, private_key: _ } = key;
+        Ok(Self { key_id, issuer_id, signing_key, wall_clock, signed: Mutex::default() })
     }
 
     fn token(&self) -> Result<SecretString, PortError> {
         let now = self.wall_clock.now().as_second();
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((token, made_at)) = &*signed
+            && (*made_at..made_at + TOKEN_USE_SECONDS).contains(&now)
+        {
+            return Ok(token.clone());
+        }
+        let token = self.sign(now)?;
+        redact::know(&token);
+        *signed = Some((token.clone(), now));
+        Ok(token)
+    }
+
+    fn sign(&self, now: i64) -> Result<SecretString, PortError> {
         let mut claims = json!({
             "iat": now - TOKEN_BACKDATE_SECONDS,
             "exp": now - TOKEN_BACKDATE_SECONDS + TOKEN_LIFE_SECONDS,
@@ -94,9 +109,24 @@ impl AppStoreConnect {
             )
         })
     }
+}
+
+/// One app in the App Store.
+pub struct AppStoreConnect {
+    service: Service,
+    signer: Arc<Signer>,
+    bundle_id: ApplicationId,
+}
+
+impl AppStoreConnect {
+    /// An app, and what signs for it.
+    #[must_use]
+    pub fn new(service: Service, signer: Arc<Signer>, bundle_id: ApplicationId) -> Self {
+        Self { service, signer, bundle_id }
+    }
 
     async fn get(&self, path: String) -> Result<Value, PortError> {
-        let token = self.token()?;
+        let token = self.signer.token()?;
         self.service.read(&Call::new(Method::GET, path), &token).await.map_err(|error| self.named(&error))
     }
 
@@ -167,7 +197,7 @@ impl RolloutTarget for AppStoreConnect {
             "type": "appStoreVersionPhasedReleases", "id": id, "attributes": {"phasedReleaseState": state},
         }});
         let call = Call::new(Method::PATCH, format!("/v1/appStoreVersionPhasedReleases/{id}")).with(body);
-        match self.service.write(&call, &self.token()?).await {
+        match self.service.write(&call, &self.signer.token()?).await {
             Ok(_) => Ok(()),
             Err(error) if is_there_already(&error) => Ok(()),
             Err(error) => Err(self.named(&error)),

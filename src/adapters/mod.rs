@@ -11,6 +11,7 @@ pub mod firestore;
 pub mod google;
 pub mod google_play;
 pub mod http;
+pub mod redact;
 pub mod secret_manager;
 pub mod slack;
 pub mod sqlite;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::http::{Call, HttpError, Service};
 use crate::domain::message::{Note, NoteKind};
 use crate::domain::outbox::Posted;
+use crate::domain::plain;
 use crate::ports::{Notifier, PortError};
 
 /// Where the API is; the methods follow under `/api/`.
@@ -269,19 +270,12 @@ fn dressed(key: &str, note: &Note) -> Value {
 
 /// Slack's three special characters, without which no mention and no link can be written.
 fn escaped(text: &str) -> String {
-    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    plain::text(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A header is plain text, in which entities are not for certain read; so the brackets of a mention go.
 fn header(text: &str) -> String {
-    plain(text).replace('<', "‹").replace('>', "›")
-}
-
-/// Without what could turn the reading direction or hide text.
-fn plain(text: &str) -> String {
-    let hidden =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
-    text.chars().filter(|c| *c == '\n' || !(c.is_control() || hidden(*c))).collect()
+    plain::text(text).replace('<', "‹").replace('>', "›")
 }
 
 fn cut(text: &str, longest: usize) -> String {

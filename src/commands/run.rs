@@ -2,15 +2,16 @@
 
 use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::print;
+use super::{print, unexpected};
 use crate::adapters::clock::{self, FixedClock, SystemClock};
 use crate::adapters::environment;
+use crate::adapters::redact;
 use crate::cli::{Common, FailOn, Output, Run};
 use crate::domain::judge::Decision;
 use crate::domain::verdict::Reason;
@@ -112,11 +113,16 @@ async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, 
     let monitor = &monitor;
     let apps = futures_util::stream::iter(world.apps.iter().enumerate());
     apps.for_each_concurrent(APPS_AT_ONCE, |(index, app)| async move {
-        let outcome = match acting {
-            Acting::Live => monitor.run(app).await,
-            Acting::DryRun => monitor.dry_run(app).await,
+        let work = async {
+            match acting {
+                Acting::Live => monitor.run(app).await,
+                Acting::DryRun => monitor.dry_run(app).await,
+            }
         };
-        let reports = outcome.unwrap_or_else(|error| vec![not_done(app, &error)]);
+        let reports = match unexpected::caught(work).await {
+            Some(outcome) => outcome.unwrap_or_else(|error| vec![not_done(app, &error)]),
+            None => vec![AppReport::failed(app, unexpected::PROBLEM.to_owned())],
+        };
         done.lock().unwrap_or_else(PoisonError::into_inner).push((index, reports));
     })
     .await;
@@ -157,7 +163,7 @@ fn show(args: &Run, output: Output, reports: &[AppReport]) {
         }
         Output::Ndjson => {
             print::err(&human::text(reports));
-            reports.iter().for_each(|report| print::out(&format!("{}\n", json::result(report))));
+            reports.iter().for_each(|report| print::out(&print::line(&json::result(report))));
         }
         Output::Github => show_on_github(job, dry_run, reports),
     }
@@ -166,19 +172,25 @@ fn show(args: &Run, output: Output, reports: &[AppReport]) {
 /// The log, the job summary, the step's outputs and annotations. A file that can't be written is said and changes
 /// nothing else.
 fn show_on_github(job: &str, dry_run: bool, reports: &[AppReport]) {
-    print::out(&github::log(&human::text(reports)));
-    print::out(&github::annotations(reports));
-    append("GITHUB_STEP_SUMMARY", &github::summary(job, dry_run, reports));
-    append("GITHUB_OUTPUT", &github::outputs(reports, &format!("ghadelimiter_{}", random_word())));
+    print::out(&human::text(reports));
+    print::commands(&github::annotations(reports));
+    append("GITHUB_STEP_SUMMARY", |size| {
+        github::summary(job, dry_run, reports, github::LARGEST_SUMMARY_FILE.saturating_sub(size))
+    });
+    append("GITHUB_OUTPUT", |_| github::outputs(reports, &format!("ghadelimiter_{}", random_word())));
 }
 
-fn append(variable: &str, text: &str) {
+/// Adds to a file that a variable names what is made for its present size in bytes.
+fn append(variable: &str, text: impl Fn(usize) -> String) {
     let Some(path) = environment::variable(variable) else { return };
-    let written = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
+        let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let text = redact::redacted(&text(size));
+        if text.is_empty() {
+            return Err(io::Error::other("the file is full"));
+        }
+        file.write_all(text.as_bytes())
+    });
     if let Err(error) = written {
         print::err(&format!("could not write {variable} ({path}): {error}\n"));
     }

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod looking;
 pub mod message;
 pub mod outbox;
+pub mod plain;
 pub mod policy;
 pub mod rate;
 pub mod release;

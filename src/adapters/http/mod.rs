@@ -3,22 +3,27 @@
 //! A read may be repeated. A write is repeated only where it certainly had no effect: the connection failed before
 //! anything was sent, or the server said "too many requests". Every other unclear outcome is the caller's, who reads
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
+//!
+//! No credential leaves by an error: what a service sends back of it is covered, addresses are shown without their
+//! query, headers and bodies of requests never.
 
 mod error;
 pub mod retry;
 
 pub use error::{HttpError, Kind, excerpt};
 
+use std::error::Error;
+use std::time::Duration;
+
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method};
+use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::time::Duration;
 use tokio::time::Instant;
 
-use crate::adapters::clock;
+use crate::adapters::{clock, redact};
 use crate::ports::PortError;
 
 /// A call that has not connected by then will not.
@@ -79,13 +84,27 @@ pub struct Service {
     pub name: &'static str,
     base: String,
     client: Client,
+    answers: Answers,
+}
+
+/// Whether what a service answers may be shown where it is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    MayBeShown,
+    AreSecrets,
 }
 
 impl Service {
     /// A service at a base URL without a trailing slash.
     #[must_use]
     pub fn new(name: &'static str, base: impl Into<String>, client: Client) -> Self {
-        Self { name, base: base.into(), client }
+        Self { name, base: base.into(), client, answers: Answers::MayBeShown }
+    }
+
+    /// The same service, whose answers are secrets: no part of one is kept in an error.
+    #[must_use]
+    pub fn of_secrets(self) -> Self {
+        Self { answers: Answers::AreSecrets, ..self }
     }
 
     /// A call that changes nothing, or nothing that matters when it happens twice.
@@ -157,7 +176,7 @@ impl Service {
         name: &str,
     ) -> Result<(Value, Option<String>), HttpError> {
         let (answer, headers) = self.exchange(call, token).await?;
-        Ok((answer, header(&headers, name).map(str::to_owned)))
+        Ok((answer, header(&headers, name).map(|value| redact::without(value.to_owned(), token))))
     }
 
     /// What time the service says it is: the `Date` of an answer to a question about nothing, asked without a token.
@@ -169,7 +188,7 @@ impl Service {
         let call = Call::new(Method::HEAD, "/");
         let request = self.client.head(format!("{}/", self.base));
         let answer =
-            request.send().await.map_err(|error| self.error(&call, Kind::of_transport(&error), None))?;
+            request.send().await.map_err(|error| self.error(&call, Kind::of_transport(error), None))?;
         let date = header(answer.headers(), DATE.as_str()).and_then(|date| rfc2822::parse(date).ok());
         // An answer out of a cache bears the date of its making.
         let age = header(answer.headers(), AGE.as_str()).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
@@ -183,17 +202,19 @@ impl Service {
             request = request.json(body);
         }
         let answer =
-            request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))?;
-        let status = answer.status().as_u16();
+            request.send().await.map_err(|error| self.error(call, Kind::of_transport(error), None))?;
+        let status = answer.status();
         let headers = answer.headers().clone();
         let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
-        let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
-        match (status, parse(&text)) {
-            (200..=299, Ok(body)) => Ok((body, headers)),
-            (200..=299, Err(problem)) => {
-                Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
-            }
-            (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
+        if status.is_redirection() {
+            let text = redirection(header(&headers, LOCATION.as_str()));
+            let kind = Kind::Status { status: status.as_u16(), body: None, text };
+            return Err(self.error(call, kind, retry_after));
+        }
+        let text = answer.text().await.map_err(|error| self.error(call, Kind::lost(error), None))?;
+        match read(status.as_u16(), redact::without(text, token)) {
+            Ok(body) => Ok((body, headers)),
+            Err(kind) => Err(self.error(call, kind, retry_after)),
         }
     }
 
@@ -210,7 +231,7 @@ impl Service {
             service: self.name,
             method: call.method.to_string(),
             path: path.to_owned(),
-            kind,
+            kind: if self.answers == Answers::AreSecrets { kind.without_answer() } else { kind },
             retry_after,
             earlier_is_unclear: false,
         }
@@ -252,6 +273,26 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The document of an answer, or what is wrong with it. Nothing of a refusal is needed as it came, so every known secret
+/// is covered in it; a document that was asked for may well hold one.
+fn read(status: u16, text: String) -> Result<Value, Kind> {
+    match (status, parse(&text)) {
+        (200..=299, Ok(body)) => Ok(body),
+        (200..=299, Err(problem)) => Err(Kind::NotJson { status, problem, text: redact::redacted(&text) }),
+        _ => {
+            let text = redact::redacted(&text);
+            Err(Kind::Status { status, body: parse(&text).ok(), text })
+        }
+    }
+}
+
+/// What is said of an answer that leads elsewhere: a credential must not go to a host that it was not meant for.
+fn redirection(location: Option<&str>) -> String {
+    let url = location.and_then(|location| Url::parse(location).ok());
+    let host = url.as_ref().and_then(Url::host_str).map(|host| format!(" to {host:?}")).unwrap_or_default();
+    format!("a redirect{host}, which is not followed: credentials go to no other host")
+}
+
 /// An empty body is JSON's nothing: several calls answer 204.
 fn parse(text: &str) -> Result<Value, String> {
     if text.is_empty() {
@@ -261,9 +302,49 @@ fn parse(text: &str) -> Result<Value, String> {
 }
 
 /// An error with its causes, the innermost last.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// An error and its causes, the outermost first.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_tells_the_host_and_nothing_else_of_the_address() {
+        let told = redirection(Some("https://user:canary@evil.example/canary?token=canary"));
+        assert!(told.contains("\"evil.example\"") && !told.contains("canary"), "{told}");
+        assert!(redirection(Some("/elsewhere")).starts_with("a redirect, which"));
+        assert!(redirection(None).contains("not followed"));
+    }
+
+    #[test]
+    fn a_refusal_is_shown_without_secrets_and_a_document_is_kept() {
+        let secret = SecretString::from("a-secret-that-is-known");
+        redact::know(&secret);
+        let text = serde_json::json!({"error": {"message": "bad a-secret-that-is-known"}}).to_string();
+        let Err(Kind::Status { body: Some(body), text: shown, .. }) = read(401, text.clone()) else {
+            panic!("a refusal is an error");
+        };
+        assert_eq!(body["error"]["message"], "bad ***");
+        assert!(!shown.contains("known"), "{shown}");
+        assert_eq!(read(200, text).unwrap()["error"]["message"], "bad a-secret-that-is-known");
+        assert!(matches!(read(200, "<html>".into()), Err(Kind::NotJson { .. })));
+    }
+
+    #[test]
+    fn nothing_that_a_service_of_secrets_answers_is_kept_in_an_error() {
+        let service = Service::new("Secrets", "http://127.0.0.1:9", client().unwrap()).of_secrets();
+        let call = Call::new(Method::GET, "/v1/x?key=canary");
+        for kind in [read(500, "{\"canary\": 1}".into()), read(200, "canary".into())].map(Result::unwrap_err)
+        {
+            let error = service.error(&call, kind, None);
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+        }
+    }
 }
