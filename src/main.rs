@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
     keep_secrets(cli.common.output);
     let filter = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(|| print::Log);
     filter.without_time().init();
-    match unexpected::caught(commands::dispatch(cli)).await {
+    match unexpected::caught(Box::pin(commands::dispatch(cli))).await {
         Some(Ok(exit)) => exit.into(),
         Some(Err(ended)) => {
             print::err(&format!("error: {ended}\n"));

@@ -119,7 +119,7 @@ async fn all_apps(job: JobId, world: &World, clock: &dyn Clock, acting: Acting, 
                 Acting::DryRun => monitor.dry_run(app).await,
             }
         };
-        let reports = match unexpected::caught(work).await {
+        let reports = match unexpected::caught(Box::pin(work)).await {
             Some(outcome) => outcome.unwrap_or_else(|error| vec![not_done(app, &error)]),
             None => vec![AppReport::failed(app, unexpected::PROBLEM.to_owned())],
         };
@@ -228,4 +228,82 @@ fn asked_for(fail_on: FailOn, reports: &[AppReport]) -> Option<Exit> {
         FailOn::StaleData => (Decision::StaleData, Exit::Data),
     };
     reports.iter().any(|report| report.decision == decision).then_some(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::embedded::Embedded;
+    use crate::domain::release::{Action, Release};
+    use crate::ports::{Lease, PortError, RolloutTarget};
+    use crate::sandbox::{AscAppSeed, Ports, Sandbox, SandboxOptions, Seed};
+
+    /// A store whose adapter is wrong.
+    struct Wrong;
+
+    #[async_trait::async_trait]
+    impl RolloutTarget for Wrong {
+        async fn releases(&self) -> Result<Vec<Release>, PortError> {
+            tokio::task::yield_now().await;
+            panic!("no store is like this");
+        }
+
+        async fn apply(&self, _: &Lease, _: &Release, _: Action) -> Result<(), PortError> {
+            panic!("no store is like this");
+        }
+    }
+
+    /// Two apps; the stores know the second one, which has nothing on its way.
+    async fn two_apps(folder: &std::path::Path) -> (Sandbox, World) {
+        let at = "2026-11-16T08:00:00Z".parse().unwrap();
+        let mut app = AscAppSeed::phased("com.example.app", "2.0", "200", at);
+        app.versions.clear();
+        let seed = Seed { asc: vec![app], ..Seed::default() };
+        let credentials_dir = folder.join("keys");
+        let options = SandboxOptions { ports: Ports::default(), seed, credentials_dir };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        drop(Embedded::create(&folder.join("warehouse.sqlite")).unwrap());
+        let (keys, stores) = (&sandbox.credentials, &sandbox.endpoints);
+        let text = format!(
+            "[warehouse]\nkind = \"embedded\"\npath = \"warehouse.sqlite\"\n\
+             [state]\nkind = \"sqlite\"\npath = \"state.sqlite\"\n\
+             [slack]\nchannel = \"C0RELEASES\"\ntoken = \"file:token\"\n\
+             [google_play]\ncredentials = \"file:{}\"\n\
+             [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n\
+             [[app]]\nid = \"android\"\nplatform = \"android\"\npackage = \"com.example.app\"\n\
+             [[app]]\nid = \"ios\"\nplatform = \"ios\"\nbundle_id = \"com.example.app\"\n",
+            keys.play_service_account_path.display(),
+            keys.asc_key_id,
+            keys.asc_issuer_id,
+            keys.asc_private_key_path.display(),
+            stores.google_play,
+            stores.app_store_connect,
+            stores.slack,
+        );
+        std::fs::write(folder.join("token"), &keys.slack_token).unwrap();
+        std::fs::write(folder.join("tidegate.toml"), text).unwrap();
+        let loaded = world::load(Some(&folder.join("tidegate.toml"))).unwrap();
+        let until = clock::steady() + Duration::from_secs(60);
+        let world = loaded.world(&[], Acting::Live, until).await.unwrap();
+        (sandbox, world)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_app_leaves_the_others_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_sandbox, mut world) = two_apps(folder.path()).await;
+        world.apps[0].target = Box::new(Wrong);
+        for acting in [Acting::DryRun, Acting::Live] {
+            let done = Mutex::new(Vec::new());
+            all_apps(JobId::ReleaseMonitor, &world, &SystemClock, acting, &done).await;
+            let reports = in_order(&world, done.into_inner().unwrap());
+            let [android, ios] = reports.as_slice() else { panic!("{reports:?}") };
+            assert_eq!((android.decision, ios.decision), (Decision::Error, Decision::None), "{reports:?}");
+            assert!(android.problems[0].contains("tidegate itself failed"), "{:?}", android.problems);
+            assert_eq!(ios.problems, Vec::<String>::new());
+            assert_eq!(exit(&[], &reports), Exit::Partial);
+            assert_eq!(exit(&[], &reports[..1]), Exit::Failed);
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub const PROBLEM: &str = "tidegate itself failed while it worked on this app; n
 /// Has every panic told as an error of this program, on standard error.
 pub fn tell() {
     std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
-        print::err(&told(panic.location(), panic.payload()))
+        print::err(&told(panic.location(), panic.payload()));
     }));
 }
 

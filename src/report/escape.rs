@@ -84,7 +84,7 @@ pub fn markdown(text: &str) -> String {
         let next = characters.peek().copied();
         match c {
             c if MARKUP.contains(c) || opens_a_block(&done, c, next) => {
-                written += &format!("&#{};", u32::from(c))
+                written += &format!("&#{};", u32::from(c));
             }
             c => written.push(c),
         }

@@ -72,7 +72,7 @@ fn from_address(text: &str) -> String {
         match code {
             Some(byte) => {
                 bytes.push(byte);
-                bytes.extend(part[2..].bytes());
+                bytes.extend(part.bytes().skip(2));
             }
             None => bytes.extend(format!("%{part}").bytes()),
         }

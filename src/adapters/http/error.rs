@@ -93,11 +93,13 @@ enum Transport {
 
 impl Transport {
     fn of(error: &reqwest::Error) -> Self {
-        // The resolver's error has no type of its own that could be asked for.
+        // Neither the resolver's error nor that of an ended handshake has a type of its own that could be asked for.
         const RESOLVER: &str = "dns error";
+        const HANDSHAKE: &str = "tls handshake";
+        let words = super::chain(error);
         match () {
-            () if super::chain(error).contains(RESOLVER) => Self::Name,
-            () if super::causes(error).any(is_tls) => Self::Tls,
+            () if words.contains(RESOLVER) => Self::Name,
+            () if words.contains(HANDSHAKE) || super::causes(error).any(is_tls) => Self::Tls,
             () if error.is_timeout() => Self::Time,
             () => Self::Connection,
         }

@@ -212,7 +212,7 @@ impl Service {
             return Err(self.error(call, kind, retry_after));
         }
         let text = answer.text().await.map_err(|error| self.error(call, Kind::lost(error), None))?;
-        match read(status.as_u16(), redact::without(text, token)) {
+        match read(status.as_u16(), &redact::without(text, token)) {
             Ok(body) => Ok((body, headers)),
             Err(kind) => Err(self.error(call, kind, retry_after)),
         }
@@ -275,12 +275,12 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The document of an answer, or what is wrong with it. Nothing of a refusal is needed as it came, so every known secret
 /// is covered in it; a document that was asked for may well hold one.
-fn read(status: u16, text: String) -> Result<Value, Kind> {
-    match (status, parse(&text)) {
+fn read(status: u16, text: &str) -> Result<Value, Kind> {
+    match (status, parse(text)) {
         (200..=299, Ok(body)) => Ok(body),
-        (200..=299, Err(problem)) => Err(Kind::NotJson { status, problem, text: redact::redacted(&text) }),
+        (200..=299, Err(problem)) => Err(Kind::NotJson { status, problem, text: redact::redacted(text) }),
         _ => {
-            let text = redact::redacted(&text);
+            let text = redact::redacted(text);
             Err(Kind::Status { status, body: parse(&text).ok(), text })
         }
     }
@@ -328,21 +328,20 @@ mod tests {
         let secret = SecretString::from("a-secret-that-is-known");
         redact::know(&secret);
         let text = serde_json::json!({"error": {"message": "bad a-secret-that-is-known"}}).to_string();
-        let Err(Kind::Status { body: Some(body), text: shown, .. }) = read(401, text.clone()) else {
+        let Err(Kind::Status { body: Some(body), text: shown, .. }) = read(401, &text) else {
             panic!("a refusal is an error");
         };
         assert_eq!(body["error"]["message"], "bad ***");
         assert!(!shown.contains("known"), "{shown}");
-        assert_eq!(read(200, text).unwrap()["error"]["message"], "bad a-secret-that-is-known");
-        assert!(matches!(read(200, "<html>".into()), Err(Kind::NotJson { .. })));
+        assert_eq!(read(200, &text).unwrap()["error"]["message"], "bad a-secret-that-is-known");
+        assert!(matches!(read(200, "<html>"), Err(Kind::NotJson { .. })));
     }
 
     #[test]
     fn nothing_that_a_service_of_secrets_answers_is_kept_in_an_error() {
         let service = Service::new("Secrets", "http://127.0.0.1:9", client().unwrap()).of_secrets();
         let call = Call::new(Method::GET, "/v1/x?key=canary");
-        for kind in [read(500, "{\"canary\": 1}".into()), read(200, "canary".into())].map(Result::unwrap_err)
-        {
+        for kind in [read(500, "{\"canary\": 1}"), read(200, "canary")].map(Result::unwrap_err) {
             let error = service.error(&call, kind, None);
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }
