@@ -14,6 +14,7 @@ pub mod google;
 pub mod google_play;
 pub mod http;
 pub mod log;
+pub mod redact;
 pub mod secret_manager;
 pub mod slack;
 pub mod sqlite;

@@ -28,7 +28,7 @@ use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::release_monitor::order::{self, Refused};
 use crate::jobs::{Acted, AppReport, AppWorld};
 use crate::ports::{Clock, StateError, StateStore};
-use crate::report::{github, human, json as machine};
+use crate::report::{human, json as machine};
 use crate::world::{self, Acting, Loaded};
 
 /// How often a word is said again where somebody else spoke in the same moment.
@@ -281,7 +281,7 @@ fn show_report(change: &Change, dry_run: bool, common: &Common, report: &AppRepo
     let reports = std::slice::from_ref(report);
     match common.output {
         Output::Human => print::out(&human::text(reports)),
-        Output::Github => print::out(&github::log(&human::text(reports))),
+        Output::Github => print::out(&human::text(reports)),
         Output::Json => {
             print::err(&human::text(reports));
             print::out(&print::pretty(&machine::document(&command, dry_run, reports)));
@@ -306,7 +306,7 @@ async fn show(now: Option<Timestamp>, common: &Common) -> Result<Exit, Ended> {
 fn show_words(common: &Common, app: &App, control: &Control, now: Timestamp, dry_run: bool) {
     match common.output {
         Output::Human => print::out(&words(app, control, now, dry_run)),
-        Output::Github => print::out(&github::log(&words(app, control, now, dry_run))),
+        Output::Github => print::out(&words(app, control, now, dry_run)),
         Output::Json | Output::Ndjson => {
             let document = json!({
                 "app": app.id, "dry_run": dry_run, "environment": world::mode().unwrap_or_default(),

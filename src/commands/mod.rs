@@ -14,6 +14,7 @@ pub mod print;
 pub mod run;
 pub mod sandbox;
 pub mod status;
+pub mod unexpected;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Ended, Exit};

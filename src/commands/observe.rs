@@ -18,7 +18,6 @@ use crate::config;
 use crate::domain::cost::bytes_billed;
 use crate::domain::verdict::Evidence;
 use crate::jobs::{AppReport, JobId};
-use crate::report::github;
 
 /// The observers of one run.
 pub struct Observing {
@@ -85,13 +84,7 @@ fn log(common: &Common, apps: Option<Arc<AppLines>>) -> Log {
         LogFormat::Human => Format::Human,
         LogFormat::Json => Format::Json,
     };
-    // A runner takes commands from both of its streams.
-    let on_github = common.output == Output::Github;
-    let sink = move |line: &str| match on_github {
-        true => print::err(&github::log(line)),
-        false => print::err(line),
-    };
-    Log { format, sink: Box::new(sink), apps }
+    Log { format, sink: Box::new(print::err), apps }
 }
 
 /// A second start in one process, as tests make it, keeps the first.

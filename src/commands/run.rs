@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use tracing::Instrument as _;
 use super::ending::{self, within};
 use super::observe::Observing;
 use super::place;
-use super::print;
+use super::{print, unexpected};
 use crate::adapters::clock::{self, FixedClock};
 use crate::adapters::environment;
+use crate::adapters::redact;
 use crate::cli::{Common, FailOn, LogFormat, Output, Run};
 use crate::config::App;
 use crate::domain::control::Switch;
@@ -194,7 +195,7 @@ impl Once<'_> {
             }
             Output::Ndjson => {
                 self.tell_people(&text);
-                reports.iter().for_each(|report| print::out(&format!("{}\n", json::result(report))));
+                reports.iter().for_each(|report| print::out(&print::line(&json::result(report))));
             }
             Output::Github => self.show_on_github(job, &notices, reports),
         }
@@ -210,16 +211,18 @@ impl Once<'_> {
     /// The log in groups, the job summary, the step's outputs and annotations. A file that can't be written is said and
     /// changes nothing else.
     fn show_on_github(&self, job: &str, notices: &[String], reports: &[AppReport]) {
-        print::out(&github::log(&human::notices(notices)));
+        print::out(&human::notices(notices));
         for of_app in reports.chunk_by(|one, next| one.app == next.app) {
             let lines = self.observing.lines_of(of_app[0].app.as_str());
-            print::out(&groups::group(&human::titles(of_app), &(lines + &human::text(of_app))));
+            print::commands(&groups::group(&human::titles(of_app), &(lines + &human::text(of_app))));
         }
-        print::out(&github::annotations(reports));
-        print::out(&github::notices(notices));
-        let summary = github::summary(job, self.args.dry_run, notices, reports);
-        append("GITHUB_STEP_SUMMARY", &summary);
-        append("GITHUB_OUTPUT", &github::outputs(reports, &format!("ghadelimiter_{}", random_word())));
+        print::commands(&github::annotations(reports));
+        print::commands(&github::notices(notices));
+        append("GITHUB_STEP_SUMMARY", |size| {
+            let room = github::LARGEST_SUMMARY_FILE.saturating_sub(size);
+            github::summary(job, self.args.dry_run, notices, reports, room)
+        });
+        append("GITHUB_OUTPUT", |_| github::outputs(reports, &format!("ghadelimiter_{}", random_word())));
     }
 }
 
@@ -256,7 +259,9 @@ async fn all_apps(job: JobId, world: &World, monitor: &ReleaseMonitor<'_>, actin
             reason = tracing::field::Empty,
             acted = tracing::field::Empty,
         );
-        let reports = one_app(job, monitor, app, acting).instrument(span).await;
+        let work = one_app(job, monitor, app, acting).instrument(span);
+        let failed = || vec![AppReport::failed(app, unexpected::PROBLEM.to_owned())];
+        let reports = unexpected::caught(Box::pin(work)).await.unwrap_or_else(failed);
         done.lock().unwrap_or_else(PoisonError::into_inner).push((index, reports));
     })
     .await;
@@ -311,13 +316,17 @@ pub fn random_word() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
-fn append(variable: &str, text: &str) {
+/// Adds to a file that a variable names what is made for its present size in bytes.
+fn append(variable: &str, text: impl Fn(usize) -> String) {
     let Some(path) = environment::variable(variable) else { return };
-    let written = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
+        let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let text = redact::redacted(&text(size));
+        if text.is_empty() {
+            return Err(io::Error::other("the file is full"));
+        }
+        file.write_all(text.as_bytes())
+    });
     if let Err(error) = written {
         print::err(&format!("could not write {variable} ({path}): {error}\n"));
     }
@@ -364,4 +373,86 @@ fn asked_for(fail_on: FailOn, reports: &[AppReport]) -> Option<Exit> {
         FailOn::StaleData => (Decision::StaleData, Exit::Data),
     };
     reports.iter().any(|report| report.decision == decision).then_some(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::clock::SystemClock;
+    use crate::adapters::embedded::Embedded;
+    use crate::domain::release::{Change, Release};
+    use crate::ports::{Lease, PortError, RolloutTarget};
+    use crate::sandbox::{AscAppSeed, Ports, Sandbox, SandboxOptions, Seed};
+
+    /// A store whose adapter is wrong.
+    struct Wrong;
+
+    #[async_trait::async_trait]
+    impl RolloutTarget for Wrong {
+        async fn releases(&self) -> Result<Vec<Release>, PortError> {
+            tokio::task::yield_now().await;
+            panic!("no store is like this");
+        }
+
+        async fn apply(&self, _: &Lease, _: &Release, _: &Change) -> Result<(), PortError> {
+            panic!("no store is like this");
+        }
+    }
+
+    /// Two apps; the stores know the second one, which has nothing on its way.
+    async fn two_apps(folder: &std::path::Path) -> (Sandbox, Loaded, World) {
+        let at = "2026-11-16T08:00:00Z".parse().unwrap();
+        let mut app = AscAppSeed::phased("com.example.app", "2.0", "200", at);
+        app.versions.clear();
+        let seed = Seed { asc: vec![app], ..Seed::default() };
+        let credentials_dir = folder.join("keys");
+        let options = SandboxOptions { ports: Ports::default(), seed, credentials_dir };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        drop(Embedded::create(&folder.join("warehouse.sqlite")).unwrap());
+        let (keys, stores) = (&sandbox.credentials, &sandbox.endpoints);
+        let text = format!(
+            "[warehouse]\nkind = \"embedded\"\npath = \"warehouse.sqlite\"\n\
+             [state]\nkind = \"sqlite\"\npath = \"state.sqlite\"\n\
+             [slack]\nchannel = \"C0RELEASES\"\ntoken = \"file:token\"\n\
+             [google_play]\ncredentials = \"file:{}\"\n\
+             [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n\
+             [[app]]\nid = \"android\"\nplatform = \"android\"\npackage = \"com.example.app\"\n\
+             [[app]]\nid = \"ios\"\nplatform = \"ios\"\nbundle_id = \"com.example.app\"\n",
+            keys.play_service_account_path.display(),
+            keys.asc_key_id,
+            keys.asc_issuer_id,
+            keys.asc_private_key_path.display(),
+            stores.google_play,
+            stores.app_store_connect,
+            stores.slack,
+        );
+        std::fs::write(folder.join("token"), &keys.slack_token).unwrap();
+        std::fs::write(folder.join("tidegate.toml"), text).unwrap();
+        let loaded = world::load(Some(&folder.join("tidegate.toml"))).unwrap();
+        let until = clock::steady() + Duration::from_secs(60);
+        let world = loaded.world(&[], Acting::Live, until).await.unwrap();
+        (sandbox, loaded, world)
+    }
+
+    #[tokio::test]
+    async fn f64_a_panic_in_one_app_leaves_the_others_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_sandbox, loaded, mut world) = two_apps(folder.path()).await;
+        world.apps[0].target = Box::new(Wrong);
+        for acting in [Acting::DryRun, Acting::Live] {
+            let done = Mutex::new(Vec::new());
+            let brakes = Brakes::new(clock::moment(), Duration::from_secs(60));
+            let (state, clock, held) = (world.state.as_ref(), &SystemClock, Mutex::default());
+            let monitor = ReleaseMonitor { state, clock, holder: holder(), brakes: &brakes, held };
+            all_apps(JobId::ReleaseMonitor, &world, &monitor, acting, &done).await;
+            let reports = in_order(&world, &loaded, done.into_inner().unwrap());
+            let [android, ios] = reports.as_slice() else { panic!("{reports:?}") };
+            assert_eq!((android.decision, ios.decision), (Decision::Error, Decision::None), "{reports:?}");
+            assert!(android.problems[0].contains("tidegate itself failed"), "{:?}", android.problems);
+            assert_eq!(ios.problems, Vec::<String>::new());
+            assert_eq!(exit(&[], &reports), Exit::Partial);
+            assert_eq!(exit(&[], &reports[..1]), Exit::Failed);
+        }
+    }
 }

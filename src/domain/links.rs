@@ -45,7 +45,7 @@ impl Links {
             | NoteKind::Held
             | NoteKind::HoldEnds
             | NoteKind::HoldEnded => [console, crashes, run, runbook],
-            NoteKind::Reconfigured => [run, runbook, None, None],
+            NoteKind::Reconfigured | NoteKind::Silence => [run, runbook, None, None],
             NoteKind::Warning | NoteKind::Halt | NoteKind::FastTrack | NoteKind::BudgetAlert => {
                 [crashes, console, run, runbook]
             }

@@ -80,7 +80,8 @@ impl NoteKind {
             | Self::Held
             | Self::HoldEnds
             | Self::HoldEnded
-            | Self::Reconfigured => false,
+            | Self::Reconfigured
+            | Self::Silence => false,
         }
     }
 

@@ -25,6 +25,7 @@ pub mod message;
 pub mod outbox;
 pub mod pause_budget;
 pub mod persons_word;
+pub mod plain;
 pub mod policy;
 pub mod rate;
 pub mod release;

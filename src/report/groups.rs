@@ -3,7 +3,7 @@
 //! A group is written whole, so it is closed whatever happened inside, and no line inside can open or close one.
 //! Source: GitHub's "Workflow commands" page; the runner also ends lines at a lone carriage return.
 
-use super::github::{log, message};
+use super::escape::{workflow_log as log, workflow_message as message};
 
 /// A group with its lines.
 #[must_use]

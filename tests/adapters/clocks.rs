@@ -68,7 +68,7 @@ async fn f67_with_a_clock_two_hours_off_nothing_permissive_is_done() {
         assert_eq!((town.store_status().as_str(), town.messages().len()), ("inProgress", 0));
         let record = report.record.unwrap();
         assert_eq!(record.facts.data.clock_off_seconds, Some(hours * 3_600));
-        assert!(record.holds(), "the decision follows from its stored evidence");
+        assert_eq!(record.judged_again(), record, "the decision follows from its stored evidence");
         let next = run_on(&town, SignedDuration::from_secs(120)).await;
         assert_eq!(next.decision, Decision::FastTrack, "the one check of the cycle was not used up");
     }

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use tidegate::domain::heartbeat::Silence;
 use tidegate::domain::message::{
-    NoteKind, acted, budget_alert, halt_failed, halted_elsewhere, late, reconfigured, silence, superseded, warning,
+    NoteKind, acted, budget_alert, halt_failed, halted_elsewhere, late, reconfigured, silence, superseded,
+    warning,
 };
 use tidegate::domain::policy::Mode;
 use tidegate::domain::rate::Rate;

@@ -6,6 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use crate::adapters::redact;
 use crate::ports::PortError;
 
 /// Apple takes tokens of at most 20 minutes; ten are plenty for one call.
@@ -59,15 +60,13 @@ impl Signer {
     /// Where the key can't sign.
     pub(super) fn token(&self, now: Timestamp) -> Result<SecretString, PortError> {
         let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::ES256) };
-        jsonwebtoken::encode(&header, &self.claims(now), &self.signing_key).map(SecretString::from).map_err(
-            |error| {
-                PortError::new(
-                    format!("can't sign a token for App Store Connect: {error}"),
-                    "check private_key under [app_store_connect]",
-                )
-                .lasting()
-            },
-        )
+        jsonwebtoken::encode(&header, &self.claims(now), &self.signing_key).map(known).map_err(|error| {
+            PortError::new(
+                format!("can't sign a token for App Store Connect: {error}"),
+                "check private_key under [app_store_connect]",
+            )
+            .lasting()
+        })
     }
 
     fn claims(&self, now: Timestamp) -> Value {
@@ -79,6 +78,13 @@ impl Signer {
         }
         claims
     }
+}
+
+/// A token, of which nothing is shown from now on.
+fn known(token: String) -> SecretString {
+    let token = SecretString::from(token);
+    redact::know(&token);
+    token
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@
 use tonic::{Code, Status};
 
 use super::names::Names;
+use crate::adapters::redact;
+use crate::domain::plain;
 use crate::ports::{Effect, PortError, StateError};
+
+/// The longest part of a status that is shown, in characters. One of our own, about a token, comes with its fix.
+const LONGEST_MESSAGE: usize = 1_500;
 
 /// A call that failed for good. `verb` says what was tried, as in "read" or "write to".
 pub fn failed(names: &Names, verb: &str, status: &Status, effect: Effect) -> StateError {
@@ -12,7 +17,7 @@ pub fn failed(names: &Names, verb: &str, status: &Status, effect: Effect) -> Sta
         names.name(),
         names.project(),
         status.code(),
-        status.message()
+        redact::redacted(&plain::cut(&plain::text(status.message()), LONGEST_MESSAGE))
     );
     StateError::Failed(PortError { effect, ..PortError::new(what, fix(names, status)) })
 }

@@ -76,6 +76,7 @@ fn world(ports: &Ports) -> AppWorld {
         switch: Switch::Auto,
         configuration: String::new(),
         links: Links::default(),
+        monitor_silence: SignedDuration::from_hours(3),
         read_sessions: ReadSessions::EveryRun,
         alarm_after_runs: 3,
         budget_per_month: None,

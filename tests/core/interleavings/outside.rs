@@ -14,6 +14,7 @@ use tidegate::domain::calendar::UtcDay;
 use tidegate::domain::control::Control;
 use tidegate::domain::counts::{DayCrashes, DaySessions, Partials};
 use tidegate::domain::decision::Record;
+use tidegate::domain::heartbeat::{Beat, Heartbeat};
 use tidegate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
 use tidegate::domain::ledger::Page;
 use tidegate::domain::message::{Note, NoteKind};
@@ -410,6 +411,10 @@ impl StateStore for Ports {
         self.call("commit", Kind::Write, |outside| outside.commit(lease, writes)).await?
     }
 
+    async fn beat(&self, _: &Beat) -> Result<(), StateError> {
+        Ok(())
+    }
+
     fn memory(&self) -> &dyn Memory {
         self
     }
@@ -428,6 +433,10 @@ impl Words for Ports {
 
 #[async_trait]
 impl Memory for Ports {
+    async fn heartbeat(&self, _: &str) -> Result<Option<Heartbeat>, StateError> {
+        Ok(None)
+    }
+
     async fn evidence(&self, _: &DecisionId) -> Result<Option<String>, StateError> {
         Ok(None)
     }
