@@ -236,6 +236,7 @@ async fn week(read_sessions: ReadSessions, looks: &[Timestamp]) -> (u64, usize, 
         metrics,
         target: Box::new(Store(start)),
         notifiers: BTreeMap::new(),
+        links: tidegate::domain::links::Links::default(),
     };
     let (mut bytes, mut queries, mut decisions) = (0, 0, Vec::new());
     for now in looks {

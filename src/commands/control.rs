@@ -191,7 +191,7 @@ async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit
     let waited = Mutex::new(None);
     let work = async {
         match acting {
-            Acting::Live => patiently(&monitor, app, &change, named, &waited).await,
+            Acting::Live => Box::pin(patiently(&monitor, app, &change, named, &waited)).await,
             Acting::DryRun => foretold(&monitor, app, &change, named).await,
         }
     };
@@ -229,7 +229,7 @@ async fn patiently(
     waited: &Mutex<Option<String>>,
 ) -> Result<AppReport, Refused> {
     loop {
-        match order::carry_out(monitor, app, change.clone(), named).await {
+        match Box::pin(order::carry_out(monitor, app, change.clone(), named)).await {
             Err(Refused::State(busy @ StateError::Busy { .. })) => {
                 let mut waited = waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if waited.is_none() {

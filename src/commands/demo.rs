@@ -38,7 +38,7 @@ async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended
     let bar = progress(looks.len());
     let mut story = Story::default();
     for now in looks {
-        for look in week.look(now).await? {
+        for look in Box::pin(week.look(now)).await? {
             if let Some(line) = story.add(&look, &week.zone).filter(|_| for_people) {
                 bar.suspend(|| print::out(&line));
             }

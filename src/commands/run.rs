@@ -269,7 +269,7 @@ async fn all_apps(job: JobId, world: &World, monitor: &ReleaseMonitor<'_>, actin
 
 async fn one_app(job: JobId, monitor: &ReleaseMonitor<'_>, app: &AppWorld, acting: Acting) -> Vec<AppReport> {
     let outcome = match (job, acting) {
-        (JobId::ReleaseMonitor, Acting::Live) => monitor.run(app).await,
+        (JobId::ReleaseMonitor, Acting::Live) => Box::pin(monitor.run(app)).await,
         (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
         (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,
         (JobId::Outbox, Acting::DryRun) => monitor.dry_outbox(app).await,

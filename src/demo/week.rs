@@ -227,7 +227,7 @@ impl Week {
         };
         let mut looks = Vec::new();
         for (app, world) in App::ALL.into_iter().zip(&self.world.apps) {
-            let reports = monitor.run(world).await.map_err(Ended::failed)?;
+            let reports = Box::pin(monitor.run(world)).await.map_err(Ended::failed)?;
             looks.extend(reports.into_iter().map(|report| Look { at: now, app, report }));
         }
         Ok(looks)

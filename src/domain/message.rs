@@ -252,7 +252,7 @@ fn shortened(text: &str, longest: usize) -> String {
 }
 
 /// The longest reason of somebody else that a note repeats, in characters.
-const LONGEST_REASON: usize = 240;
+const LONGEST_REASON: usize = 400;
 /// The most lines of such reasons.
 const MOST_REASONS: usize = 3;
 

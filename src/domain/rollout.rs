@@ -97,10 +97,10 @@ pub fn was_halted_by_somebody(before: &ReleaseState, live: &Release) -> bool {
 #[must_use]
 pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseState {
     let was_halted = state.last_seen == RolloutStatus::Halted || confirmed_halt(&state);
+    state.pauses = state.pauses.seen(state.id.platform, live, now);
     if was_halted && live.status == RolloutStatus::RollingOut {
         return resumed(state, live, now);
     }
-    state.pauses = state.pauses.seen(state.id.platform, live, now);
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.looked_at = now;

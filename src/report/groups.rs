@@ -8,7 +8,7 @@ use super::escape::{workflow_log as log, workflow_message as message};
 /// A group with its lines.
 #[must_use]
 pub fn group(title: &str, text: &str) -> String {
-    format!("::group::{}\n{}::endgroup::\n", message(title), log(text))
+    format!("::group::{}\n{}\n::endgroup::\n", message(title), log(text.trim_end()))
 }
 
 #[cfg(test)]

@@ -562,7 +562,7 @@ async fn slack_threads_updates_and_metadata() {
     assert_eq!(texts(&world.slack("conversations.replies", next).await), ["edited", "quiet"]);
     world.control(Method::DELETE, &format!("/slack/channels/{CHANNEL}/messages/{parent}"), Value::Null).await;
     let late = |thread: &str| json!({"channel": CHANNEL, "text": "late", "thread_ts": thread});
-    let reply = world.slack("chat.postMessage", late(&parent)).await;
+    let reply = world.slack("chat.postMessage", late(parent)).await;
     assert_eq!(reply["message"]["thread_ts"], json!(parent), "a tombstone keeps its thread");
     assert_eq!(world.slack("chat.postMessage", late("17.000000")).await["error"], "thread_not_found");
 }

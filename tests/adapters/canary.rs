@@ -84,7 +84,7 @@ impl Watched {
         command.env("GITHUB_STEP_SUMMARY", self.town.path("summary.md"));
         command.env("GITHUB_OUTPUT", self.town.path("outputs.txt"));
         if self.actions == Actions::On {
-            command.env("GITHUB_ACTIONS", "true");
+            command.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "schedule");
         }
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let ran = Ran(output);

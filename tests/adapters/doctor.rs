@@ -346,7 +346,7 @@ async fn what_slack_lacks_is_named() {
     );
     let found = house.doctor().await;
     found.says("slack-scopes", "history", "warning", &["channels:history", "told twice", "Reinstall"]);
-    found.says("slack-channel", CHANNEL, "skipped", &["/invite"]);
+    found.says("slack-channel", CHANNEL, "ok", &["member"]);
 
     let bot = json!({"ok": true, "user": "tidegate", "team": "Sandbox"});
     let reply = CannedReply::status(200).with_header("x-oauth-scopes", "channels:history").with_body(bot);

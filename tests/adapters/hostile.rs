@@ -93,7 +93,9 @@ async fn hostile_text_is_inert_in_a_workflow() {
         let mut command = town.tidegate(&["run", "release-monitor", "--now", NOW, "--output", "github"]);
         command.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_OUTPUT", &outputs);
         let ran = Ran(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap());
-        let found = commands(&ran.stdout());
+        let all = commands(&ran.stdout());
+        let [group, end, found @ ..] = all.as_slice() else { panic!("{name}: {all:?}") };
+        assert!(group.starts_with("::group::") && end.as_str() == "::endgroup::", "{name}: {all:?}");
         assert_eq!(found.len(), 1, "{name}: only our own: {found:?}");
         assert!(found[0].starts_with("::error title=android "), "{found:?}");
         let data = found[0].strip_prefix("::error title=").unwrap().split_once("::").unwrap().1;

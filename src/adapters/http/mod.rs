@@ -283,6 +283,7 @@ impl Service {
         self.error(call, kind, None)
     }
 
+    #[expect(clippy::result_large_err, reason = "a failed call is rare, and its error goes on as it is")]
     fn understood(&self, call: &Call, token: &SecretString, answer: Answer) -> Result<Value, HttpError> {
         let Answer { status, headers, text } = answer;
         let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));

@@ -16,6 +16,7 @@ fn the_shortest_file_has_every_default() {
         "kind": "sqlite",
         "path": "state.sqlite"
       },
+      "degraded_halt": "made",
       "gcp": {
         "workload_identity_provider": null,
         "service_account": null,
@@ -84,8 +85,10 @@ fn the_shortest_file_has_every_default() {
               "max_age": "PT1H30M",
               "max_crash_silence": "PT24H"
             },
+            "resume_grace": "PT1H",
             "zone": "UTC"
           },
+          "mode": "auto",
           "watching": {
             "read_sessions": "when-needed",
             "alarm_after_runs": 3

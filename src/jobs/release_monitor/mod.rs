@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::act::Resumed;
 use self::leave::Planned;
 use self::observe::{Provisional, Unjudged};
-use self::watch::LookedAt;
+use self::watch::{FoundOut, LookedAt};
 use super::brakes::Brakes;
 use super::{Acted, AppReport, AppWorld, JobId};
 use crate::domain::control::Heard;
@@ -70,7 +70,7 @@ impl ReleaseMonitor<'_> {
             }
             Err(error) => return Err(error),
         };
-        let reports = self.with_lease(world, &lease, now).await;
+        let reports = Box::pin(self.with_lease(world, &lease, now)).await;
         self.give_back(&lease).await;
         reports
     }
@@ -205,7 +205,8 @@ impl ReleaseMonitor<'_> {
         let mut reports = or_nothing(world, reports);
         let leave = leave::of_app(world, &heard, now);
         let tells = leave.tells();
-        let kept = watch::keep(self, world, lease, &known.watch, &reports, leave, looked, now).await;
+        let found = FoundOut { reports: &reports, leave, looked };
+        let kept = watch::keep(self, world, lease, &known.watch, &found, now).await;
         let mut problems = Vec::new();
         match &heard {
             Heard::Words(control) if tells => leave::tell_of_holds(self, world, lease, control, now).await?,

@@ -82,7 +82,7 @@ pub async fn carry_out(
 ) -> Result<AppReport, Refused> {
     let now = job.clock.now();
     let lease = job.take_lease(world, now).await?;
-    let done = with_lease(job, world, &lease, change, named, now).await;
+    let done = Box::pin(with_lease(job, world, &lease, change, named, now)).await;
     job.give_back(&lease).await;
     done
 }

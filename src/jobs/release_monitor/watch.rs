@@ -37,17 +37,26 @@ pub fn left_alone(world: &AppWorld, watch: &Watch, now: Timestamp) -> Option<App
     })
 }
 
+/// What a run found out about an app.
+pub struct FoundOut<'r> {
+    /// Its reports.
+    pub reports: &'r [AppReport],
+    /// What it was free to do.
+    pub leave: Leave,
+    /// What it looked at.
+    pub looked: LookedAt,
+}
+
 /// Remembers what a run found out, and writes an alarm where trouble has lasted.
 pub async fn keep(
     job: &ReleaseMonitor<'_>,
     world: &AppWorld,
     lease: &Lease,
     before: &Watch,
-    reports: &[AppReport],
-    leave: Leave,
-    looked: LookedAt,
+    out: &FoundOut<'_>,
     now: Timestamp,
 ) -> Result<(), StateError> {
+    let FoundOut { reports, leave, looked } = *out;
     // A run that rested found out nothing: trouble that was there goes on, and is not told anew.
     if reports.iter().all(|report| report.reason == Reason::BudgetRests) {
         return Ok(());
