@@ -22,6 +22,8 @@ pub(super) struct Allowed {
     pub fields: &'static [(&'static str, &'static [&'static str])],
     /// Relationships that can be included.
     pub includes: &'static [&'static str],
+    /// What a list can be sorted by; a name with `-` before it sorts downwards.
+    pub sorts: &'static [&'static str],
     /// Whether `limit` and `cursor` are taken.
     pub paging: Paging,
 }
@@ -41,6 +43,7 @@ pub(super) struct Query {
     filters: BTreeMap<String, Vec<String>>,
     fields: BTreeMap<String, Vec<String>>,
     includes: Vec<String>,
+    sort: Option<String>,
     pub limit: usize,
     pub offset: usize,
 }
@@ -75,6 +78,11 @@ impl Query {
                 check_all(name, &values, allowed.includes)?;
                 self.includes = values;
             }
+            "sort" if !allowed.sorts.is_empty() && key.is_empty() => {
+                let known = allowed.sorts.contains(&value.strip_prefix('-').unwrap_or(value));
+                let sorts = || AscError::parameter_invalid(name, value, &allowed.sorts.join(", "));
+                self.sort = Some(known.then(|| value.to_owned()).ok_or_else(sorts)?);
+            }
             "limit" if allowed.paging == Paging::Pages && key.is_empty() => {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                 self.limit = limit.ok_or_else(|| AscError::parameter_invalid(name, value, "1 to 200"))?;
@@ -87,6 +95,17 @@ impl Query {
             _ => return Err(AscError::parameter_unknown(name)),
         }
         Ok(())
+    }
+
+    /// Sorts a list by the value that an item has under a name.
+    pub(super) fn sorted<T>(&self, mut items: Vec<T>, of: impl Fn(&T, &str) -> String) -> Vec<T> {
+        let Some(sort) = &self.sort else { return items };
+        let name = sort.strip_prefix('-').unwrap_or(sort);
+        items.sort_by_key(|item| of(item, name));
+        if sort.starts_with('-') {
+            items.reverse();
+        }
+        items
     }
 
     /// Whether a value passes a filter; without the filter all do.

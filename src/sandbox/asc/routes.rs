@@ -53,18 +53,20 @@ const APPS: Allowed = Allowed {
     filters: &["bundleId", "id", "name", "sku"],
     fields: &[APP_FIELDS],
     includes: &[],
+    sorts: &["name", "bundleId", "sku"],
     paging: Paging::Pages,
 };
 const VERSIONS: Allowed = Allowed {
     filters: &["platform", "versionString", "appVersionState", "id"],
     fields: &[VERSION_FIELDS, BUILD_FIELDS, PHASED_FIELDS, APP_FIELDS],
     includes: &["app", "build", "appStoreVersionPhasedRelease"],
+    sorts: &[],
     paging: Paging::Pages,
 };
 const VERSION: Allowed = Allowed { filters: &[], paging: Paging::None, ..VERSIONS };
 const PHASED_RELEASE: Allowed =
-    Allowed { filters: &[], fields: &[PHASED_FIELDS], includes: &[], paging: Paging::None };
-const WRITE: Allowed = Allowed { filters: &[], fields: &[], includes: &[], paging: Paging::None };
+    Allowed { filters: &[], fields: &[PHASED_FIELDS], includes: &[], sorts: &[], paging: Paging::None };
+const WRITE: Allowed = Allowed { filters: &[], fields: &[], includes: &[], sorts: &[], paging: Paging::None };
 
 /// Answers a call of an authenticated caller.
 pub(crate) fn answer(model: &mut AscModel, call: &Call, now: Timestamp) -> Reply {
@@ -106,6 +108,10 @@ fn apps(model: &AscModel, call: &Call) -> Result<Reply, AscError> {
             && query.passes("sku", &app.bundle_id)
     };
     let found: Vec<_> = model.apps().iter().filter(wanted).collect();
+    let found = query.sorted(found, |app, name| match name {
+        "name" => app.name.clone(),
+        _ => app.bundle_id.clone(),
+    });
     let base = base(call);
     let resource = |app: &&super::model::App| (app.resource().json(&query, &base), Vec::new());
     Ok(Reply::json(200, page(&found, &query, &address(call), &call.query, resource)))

@@ -39,6 +39,9 @@ def changed(**fields):
             release.update(fields)
             for name in [name for name, value in fields.items() if value is None]:
                 release.pop(name, None)
+    if fields.get("status") == "completed":
+        # The older one is obsolete then.
+        track["releases"] = [release for release in track["releases"] if asked["code"] in release["versionCodes"]]
     edits.tracks().update(**edit, body=track).execute()
     edits.commit(
         **package, editId=edit["editId"], changesInReviewBehavior="ERROR_IF_IN_REVIEW"

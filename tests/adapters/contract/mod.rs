@@ -29,7 +29,9 @@ use crate::town::{Apps, CHANNEL, Events, Town};
 use crate::{play_recovery, play_requests};
 
 /// Where a description lags behind the service: place, kind of problem, reason. Slack's is of 2021.
-const GAPS: [(&str, &str, &str); 14] = [
+const GAPS: &[(&str, &str, &str)] = &[
+    ("GET /api/conversations.history reply 200.messages", "shorter than described", EMPTY),
+    ("POST /repos/{owner}/{repo}/dispatches request.event_type", "more than described", TOO_LONG),
     (
         "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses reply 201.target_url",
         "not of the described format",
@@ -53,6 +55,8 @@ const GAPS: [(&str, &str, &str); 14] = [
     ("POST /api/chat.update reply 200.message.blocks", "of another type than described", BLOCKS),
     ("POST /api/chat.update reply 200.message.user", "not described", USER),
 ];
+const EMPTY: &str = "the description wants a message in every history, and a new channel has none";
+const TOO_LONG: &str = "a test sends one that is too long, to see it refused";
 const NO_URL: &str = "the description calls it an address and gives the empty text as its default";
 const METADATA: &str = "younger than the description: https://docs.slack.dev/messaging/message-metadata";
 const REPLIES: &str = "messages of a thread are messages as in the history, where the description has blocks";

@@ -265,7 +265,9 @@ fn promises(story: Story, outside: &Outside) -> Vec<String> {
             ));
         }
         Story::TurnsDoubtful => {
-            let stale = outside.doubtful_from.is_some_and(|from| outside.changes.len() > from);
+            let further = |change: &(Who, RolloutStatus)| *change == (Who::Program, RolloutStatus::Completed);
+            let stale =
+                outside.doubtful_from.is_some_and(|from| outside.changes.iter().skip(from).any(further));
             broken.extend(expect(!stale, "I1: released further on evidence that was no longer so"));
         }
         Story::BadWithAPerson | Story::GoodWithAPerson => {
