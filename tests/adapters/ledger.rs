@@ -379,7 +379,11 @@ async fn a_run_that_finds_a_document_beyond_the_head_overwrites_nothing() {
 /// Takes the ledger out of a state, as one that an older tidegate wrote.
 fn make_old(path: &Path) {
     let connection = Connection::open(path).unwrap();
-    connection.execute_batch("DROP TABLE ledger; DROP TABLE ledger_head;").unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE ledger; DROP TABLE ledger_head; DROP TABLE IF EXISTS heartbeat; DROP TABLE control;",
+        )
+        .unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
     let doc: String = connection.query_row("SELECT doc FROM decision", [], |row| row.get(0)).unwrap();
     let record = Record { configuration: None, ..serde_json::from_str(&doc).unwrap() };

@@ -247,7 +247,7 @@ async fn late_sessions_of_closed_days_are_read_again_once_a_day() {
 #[tokio::test]
 async fn a_lookup_that_fails_never_leads_to_a_second_message() {
     let town = Town::new(Apps::Android, Events::Bad).await;
-    town.kill_at(Fault::new(Service::Slack, FaultKind::HangAfter)).await;
+    town.kill_at(Fault::new(Service::Slack, FaultKind::HangAfter).on("POST", "chat.postMessage")).await;
     assert_eq!(town.messages().len(), 1);
     let refused = FaultKind::Status(CannedReply::status(429).with_header("Retry-After", "3600"));
     town.sandbox.model().add_fault(Fault::new(Service::Slack, refused).on("GET", "conversations"));

@@ -234,7 +234,11 @@ async fn f79_a_redirect_is_not_followed_and_said() {
 /// A run in a workflow, with the files that it is given.
 async fn in_workflow(town: &Town, summary: &str, outputs: &str) -> Ran {
     let mut command = town.tidegate(&["run", "release-monitor", "--now", NOW, "--output", "github"]);
-    command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", summary).env("GITHUB_OUTPUT", outputs);
+    command
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_EVENT_NAME", "schedule")
+        .env("GITHUB_STEP_SUMMARY", summary)
+        .env("GITHUB_OUTPUT", outputs);
     Ran(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
 }
 

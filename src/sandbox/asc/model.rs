@@ -327,8 +327,21 @@ impl App {
                 "bundleId": self.bundle_id,
                 "sku": self.bundle_id,
                 "primaryLocale": "en-US",
+                "contentRightsDeclaration": "DOES_NOT_USE_THIRD_PARTY_CONTENT",
+                "isOrEverWasMadeForKids": false,
             }),
-            relationships: vec![("appStoreVersions", None)],
+            relationships: vec![
+                ("appStoreVersions", None),
+                ("appInfos", None),
+                ("betaAppLocalizations", None),
+                ("betaAppReviewDetail", None),
+                ("betaGroups", None),
+                ("betaLicenseAgreement", None),
+                ("builds", None),
+                ("endUserLicenseAgreement", None),
+                ("gameCenterEnabledVersions", None),
+                ("preReleaseVersions", None),
+            ],
         }
     }
 }

@@ -32,16 +32,6 @@ use crate::{play_recovery, play_requests};
 const GAPS: &[(&str, &str, &str)] = &[
     ("GET /api/conversations.history reply 200.messages", "shorter than described", EMPTY),
     ("POST /repos/{owner}/{repo}/dispatches request.event_type", "more than described", TOO_LONG),
-    (
-        "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses reply 201.target_url",
-        "not of the described format",
-        NO_URL,
-    ),
-    (
-        "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses reply 200[].target_url",
-        "not of the described format",
-        NO_URL,
-    ),
     ("GET /api/conversations.history query include_all_metadata", "not described", METADATA),
     ("GET /api/conversations.history reply 200.messages[].metadata", "not described", METADATA),
     ("GET /api/conversations.replies query include_all_metadata", "not described", METADATA),
@@ -57,7 +47,6 @@ const GAPS: &[(&str, &str, &str)] = &[
 ];
 const EMPTY: &str = "the description wants a message in every history, and a new channel has none";
 const TOO_LONG: &str = "a test sends one that is too long, to see it refused";
-const NO_URL: &str = "the description calls it an address and gives the empty text as its default";
 const METADATA: &str = "younger than the description: https://docs.slack.dev/messaging/message-metadata";
 const REPLIES: &str = "messages of a thread are messages as in the history, where the description has blocks";
 const FORM: &str = "the description knows the text of a form; in a JSON body blocks are an array";
