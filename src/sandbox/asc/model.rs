@@ -301,6 +301,8 @@ impl Version {
                 "appVersionState": self.state,
                 "reviewType": "APP_STORE",
                 "releaseType": "MANUAL",
+                "copyright": "2026 Example",
+                "earliestReleaseDate": self.created.to_string(),
                 "downloadable": self.is_over_or_live(),
                 "createdDate": self.created.to_string(),
             }),
