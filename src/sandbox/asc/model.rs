@@ -308,6 +308,10 @@ impl Version {
             }),
             relationships: vec![
                 ("app", Some(("apps", self.app_id.clone()))),
+                ("appStoreReviewDetail", None),
+                ("appStoreVersionLocalizations", None),
+                ("appStoreVersionSubmission", None),
+                ("routingAppCoverage", None),
                 ("build", self.build.as_ref().map(|build| ("builds", build.id.clone()))),
                 (
                     "appStoreVersionPhasedRelease",
