@@ -53,7 +53,6 @@ print(
         {
             "app": app.attributes.bundleId,
             "version": version.attributes.versionString,
-            "build": client.app_store_versions.read_build(version.id).attributes.version,
             "before": {"state": state(phased), "day": phased.attributes.currentDayNumber},
             "paused": state(moved("PAUSED")),
             "read_back": state(client.app_store_versions.read_app_store_version_phased_release(version.id)),
