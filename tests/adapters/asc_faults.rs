@@ -256,8 +256,8 @@ async fn f45_what_is_no_longer_in_the_store_is_left_alone() {
         let state = AppVersionState::PendingDeveloperRelease;
         town.sandbox.model().set_version_state(&version, state).unwrap();
     };
-    let cases: [(&dyn Fn(&Town), &str); 2] =
-        [(&replaced, "no longer lists"), (&taken_back, "it is not rolling out")];
+    type Case<'c> = (&'c dyn Fn(&Town), &'c str);
+    let cases: [Case<'_>; 2] = [(&replaced, "no longer lists"), (&taken_back, "it is not rolling out")];
     for (change, words) in cases {
         let town = bad_town().await;
         town.breaks(town.at_apple(status(403)).on("PATCH", "/v1/"));
