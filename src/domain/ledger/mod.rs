@@ -1,7 +1,7 @@
 //! The ledger of an app: what was decided, wanted, done and told, in order, each entry holding the hash of the one
 //! before it.
 //!
-//! An entry is never changed and never deleted, so a change of any of them shows ([`verify`]): its own hash no longer
+//! An entry is never changed and never deleted, so a change of any of them shows ([`verify()`]): its own hash no longer
 //! fits, or the next entry's link, or the head. Bytes that were hashed are kept as they were hashed, so that a program
 //! which knows more or fewer kinds can still verify them.
 //!
