@@ -9,6 +9,7 @@ pub mod canonical;
 pub mod control;
 pub mod cost;
 pub mod counts;
+pub mod daily;
 pub mod decision;
 pub mod examination;
 pub mod facts;
