@@ -22,6 +22,7 @@ mod identity;
 mod import;
 mod killed;
 mod monitor;
+mod outbox;
 mod pairs;
 mod slack_faults;
 mod slack_pictures;

@@ -9,6 +9,7 @@ mod description;
 mod discovery;
 mod openapi;
 mod schema;
+mod slack;
 mod swagger;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use self::description::Description;
 use self::schema::Problem;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
+use crate::slack_pictures;
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
 
@@ -48,7 +50,7 @@ const BLOCKS: &str =
 const USER: &str = "the schema lacks it, and the example that the description gives for this reply has it";
 
 /// Calls that must have been checked, with the status of their replies: without them a flow went another way.
-const MUST_BE_SEEN: [&str; 42] = [
+const MUST_BE_SEEN: [&str; 48] = [
     "POST /androidpublisher/v3/applications/{packageName}/edits 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 404",
@@ -72,6 +74,12 @@ const MUST_BE_SEEN: [&str; 42] = [
     "POST /api/chat.update 200",
     "GET /api/conversations.history 200",
     "GET /api/conversations.replies 200",
+    "GET /api/auth.test 200",
+    "GET /api/conversations.info 200",
+    "GET /api/conversations.info 200 refused",
+    "POST /api/files.getUploadURLExternal 200",
+    "POST /api/files.getUploadURLExternal 200 refused",
+    "POST /api/files.completeUploadExternal 200",
     "GET /bigquery/v2/projects/{projectsId}/datasets 200",
     "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 200",
     "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 401",
@@ -200,7 +208,7 @@ fn services(folder: &Path) -> Services {
         (Service::GooglePlay, Box::new(discovery::Discovery::new(read("androidpublisher.v3.json")))),
         (Service::BigQuery, Box::new(discovery::Discovery::new(read("bigquery.v2.json")))),
         (Service::AppStoreConnect, Box::new(openapi::OpenApi(read("asc-openapi-subset.json")))),
-        (Service::Slack, Box::new(swagger::Swagger::new(read("slack-web-subset.json")))),
+        (Service::Slack, Box::new(swagger::Swagger::new(slack::documented(read("slack-web-subset.json"))))),
     ]
 }
 
@@ -234,6 +242,7 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(warned_anew().await);
     calls.extend(bigquery_surface::every_kind_of_call().await);
     calls.extend(sandbox::every_kind_of_call().await);
+    calls.extend(slack_pictures::every_kind_of_call().await);
     calls
 }
 
