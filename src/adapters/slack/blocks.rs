@@ -220,6 +220,11 @@ mod tests {
         };
         let shown: Vec<String> = dressed(&halt, None).blocks.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
+        {"type":"header","text":{"type":"plain_text","text":"🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions, objective 99.950 %"}}
+        {"type":"section","text":{"type":"mrkdwn","text":"Stopped at 15 % of users; the store shows it as halted.","verbatim":true}}
+        {"type":"section","fields":[{"type":"mrkdwn","text":"Sessions\n*1,204*","verbatim":true},{"type":"mrkdwn","text":"Crashed sessions\n*7*","verbatim":true}]}
+        {"type":"section","text":{"type":"mrkdwn","text":"Those who have it keep it.","verbatim":true}}
+        {"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"Crashes"},"url":"https://example.com/Crashes","action_id":"tidegate-link-0"},{"type":"button","text":{"type":"plain_text","text":"Runbook"},"url":"https://example.com/Runbook","action_id":"tidegate-link-1"}]}
         "#);
     }
 
