@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Turns the action's inputs into one command line of tidegate, and becomes that program.
 #
-# It knows no job and no app: the program checks those and lists the known ones. It refuses what the program could not
+# It knows the words that are no jobs, because their command lines differ; it knows no job and no app: the program checks
+# those and lists the known ones. It refuses what the program could not
 # tell from a mistake: an empty job, a dry-run that is neither true nor false, a list of apps without an app.
 # Inputs are data. They are never evaluated, and each reaches the program as part of exactly one argument.
 # Written for bash 3.2 and later, the oldest on a hosted runner (macOS); no other tools, but for cargo when it builds.
@@ -11,21 +12,27 @@ set -euo pipefail
 readonly EXIT_USAGE=2
 
 main() {
-    local job=${INPUT_JOB-} config=${INPUT_CONFIG-} dry_run binary
+    local job=${INPUT_JOB-} config=${INPUT_CONFIG-} dry_run also_halt binary
     local -a args apps
 
     check_job "$job"
-    dry_run=$(parse_dry_run "${INPUT_DRY_RUN-}")
+    dry_run=$(parse_boolean dry-run "${INPUT_DRY_RUN-}")
+    also_halt=$(parse_boolean also-halt "${INPUT_ALSO_HALT-}")
     apps=()
     parse_apps "${INPUT_APP-}"
     find_binary "${INPUT_BINARY-}"
 
-    args=(run "$job" --output github)
+    args=()
+    command_of "$job"
+    args+=(--output github)
     # One word for option and value: a value that begins with a dash stays a value.
     if [[ -n $config ]]; then args+=("--config=$config"); fi
     # Bash before 4.4 takes an empty array for an unset one.
     for app in ${apps[@]+"${apps[@]}"}; do args+=("--app=$app"); done
-    if [[ $dry_run == true ]]; then args+=(--dry-run); fi
+    case ${args[0]} in
+        run | control) if [[ $dry_run == true ]]; then args+=(--dry-run); fi ;;
+    esac
+    take_mode "${INPUT_MODE-}"
 
     enter "${INPUT_WORKING_DIRECTORY-}"
     # Signals of a cancelled run are sent to this process, so the program must be this process.
@@ -41,12 +48,47 @@ check_job() {
 }
 
 # YAML's yes and on arrive here as text; taking them for false would act where nothing was meant to be done.
-parse_dry_run() {
-    case $1 in
+parse_boolean() {
+    case $2 in
         [Tt][Rr][Uu][Ee]) echo true ;;
         [Ff][Aa][Ll][Ss][Ee]) echo false ;;
-        *) fail "input \"dry-run\" is $(quoted "$1"); write dry-run: true or dry-run: false" ;;
+        *) fail "input \"$1\" is $(quoted "$2"); write $1: true or $1: false" ;;
     esac
+}
+
+# Fills `args` of the caller with the command, and reads `also_halt` of it. A workflow that is started by hand gives all its
+# inputs with every command, so those that a command does not take are left out; but a hold of halts is never dropped.
+command_of() {
+    local word=$1
+    local -r release=${INPUT_RELEASE-} reason=${INPUT_REASON-} until=${INPUT_UNTIL-} fraction=${INPUT_FRACTION-}
+    local -r decision=${INPUT_DECISION-}
+    case $word in
+        hold | release-hold | halt | resume)
+            if [[ -z $reason ]]; then fail "input \"reason\" is empty; say why, everybody reads it"; fi
+            args=(control "$word" "--reason=$reason")
+            if [[ -n $release ]]; then args+=("--release=$release"); fi
+            ;;
+        explain)
+            case $decision in
+                '' | -*) fail "input \"decision\" is $(quoted "$decision"); give the id of a decision" ;;
+            esac
+            args=(explain "$decision")
+            ;;
+        doctor) args=(doctor) ;;
+        *) args=(run "$word") ;;
+    esac
+    if [[ $word == hold ]]; then
+        if [[ -n $until ]]; then args+=("--until=$until"); fi
+        if [[ $also_halt == true ]]; then args+=(--also-halt); fi
+    elif [[ $also_halt == true ]]; then
+        fail 'input "also-halt" is true, which only a hold takes'
+    fi
+    if [[ $word == resume && -n $fraction ]]; then args+=("--fraction=$fraction"); fi
+}
+
+# The program reads its mode from the environment only, so that the same variable works without this action.
+take_mode() {
+    if [[ -n $1 ]]; then export TIDEGATE_MODE=$1; fi
 }
 
 # Fills `apps` of the caller. Only an empty input means every app: a list that lost its ids must not widen the run.

@@ -33,6 +33,7 @@ set_up() {
     mkdir -p "$work/tools" "$work/no-cargo" "$work/workspace/sub folder" "$work/source" "$work/temp"
     cat >"$work/tools/tidegate" <<'STUB'
 #!/usr/bin/env bash
+if [[ -n ${STUB_SAYS-} ]]; then printf '%s\n' "${!STUB_SAYS}"; fi
 printf '[%s]' "$@"
 printf '\nin %s\n' "$PWD"
 exit "${STUB_EXIT:-0}"
@@ -64,7 +65,7 @@ action() {
     code=0
     (cd -- "$work/workspace" && env -i PATH="$work/tools:$PATH" HOME="$work" RUNNER_TEMP="$work/temp" \
         GITHUB_ACTION_PATH="$work/source" INPUT_JOB=release-monitor INPUT_CONFIG='' INPUT_APP='' INPUT_DRY_RUN=false \
-        INPUT_BINARY='' INPUT_WORKING_DIRECTORY=. "$@" bash --noprofile --norc "$here/run.sh") \
+        INPUT_ALSO_HALT=false INPUT_BINARY='' INPUT_WORKING_DIRECTORY=. "$@" bash --noprofile --norc "$here/run.sh") \
         >"$work/out" 2>"$work/err" || code=$?
     output=$(<"$work/out")
     errors=$(<"$work/err")
@@ -92,6 +93,22 @@ passes_inputs_on() {
     arguments 'job with a new line' $'[run][release-monitor\n--dry-run][--output][github]'
     action INPUT_CONFIG=$'--help $(touch '"$work"$'/touched)\n"x"'
     arguments 'config with spaces, quotes and a new line' $'[run][release-monitor][--output][github][--config=--help $(touch '"$work"$'/touched)\n"x"]'
+    action INPUT_JOB=hold INPUT_REASON='the login fails' INPUT_UNTIL=6h INPUT_ALSO_HALT=true INPUT_APP=android
+    arguments 'hold' '[control][hold][--reason=the login fails][--until=6h][--also-halt][--output][github][--app=android]'
+    action INPUT_JOB=halt INPUT_REASON="\$(touch $work/touched)" INPUT_RELEASE=2.0 INPUT_UNTIL=6h INPUT_DRY_RUN=true
+    arguments 'halt' "[control][halt][--reason=\$(touch $work/touched)][--release=2.0][--output][github][--dry-run]"
+    action INPUT_JOB=resume INPUT_REASON=--help INPUT_FRACTION=0.15
+    arguments 'resume' '[control][resume][--reason=--help][--fraction=0.15][--output][github]'
+    action INPUT_JOB=release-hold INPUT_REASON=over
+    arguments 'release-hold' '[control][release-hold][--reason=over][--output][github]'
+    action INPUT_JOB=explain INPUT_DECISION=d-0123456789abcdef INPUT_DRY_RUN=true INPUT_REASON=why
+    arguments 'explain' '[explain][d-0123456789abcdef][--output][github]'
+    action INPUT_JOB=doctor INPUT_DRY_RUN=true
+    arguments 'doctor' '[doctor][--output][github]'
+    action INPUT_MODE=observe STUB_SAYS=TIDEGATE_MODE
+    expect 'mode' 'observe' "$(head -n 1 "$work/out")"
+    action TIDEGATE_MODE=off STUB_SAYS=TIDEGATE_MODE
+    expect 'mode of the environment' 'off' "$(head -n 1 "$work/out")"
     expect 'nothing was run' '' "$(ls "$work/touched" 2>/dev/null || true)"
 }
 
@@ -104,6 +121,14 @@ refuses_doubtful_inputs() {
         action INPUT_DRY_RUN="$value"
         refused "dry-run $(printf '%q' "$value")" 'write dry-run: true or dry-run: false'
     done
+    action INPUT_JOB=halt
+    refused 'halt without a reason' 'input "reason" is empty'
+    action INPUT_JOB=release-monitor INPUT_ALSO_HALT=true
+    refused 'a hold of halts that is no hold' 'only a hold takes'
+    action INPUT_JOB=hold INPUT_REASON=x INPUT_ALSO_HALT=yes
+    refused 'also-halt yes' 'write also-halt: true or also-halt: false'
+    action INPUT_JOB=explain INPUT_DECISION=--help
+    refused 'decision that is an option' 'input "decision" is --help'
     for value in ' ' ',' $'\n' ' ,,'; do
         action INPUT_APP="$value"
         refused "app $(printf '%q' "$value")" 'which holds no app id'
@@ -155,7 +180,7 @@ hands_over_exit_code_and_signals() {
     action STUB_EXIT=11
     expect 'exit code of the program' 11 "$code"
 
-    env INPUT_JOB=release-monitor INPUT_DRY_RUN=false INPUT_BINARY="$work/signalled" \
+    env INPUT_JOB=release-monitor INPUT_DRY_RUN=false INPUT_ALSO_HALT=false INPUT_BINARY="$work/signalled" \
         bash --noprofile --norc "$here/run.sh" >"$work/signal-out" &
     pid=$!
     for _ in $(seq "$START_TENTHS"); do

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::date;
@@ -30,6 +31,7 @@ use tidegate::domain::rate::UserFraction;
 use tidegate::domain::release::{Change, Release, RolloutStatus};
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::jobs::AppWorld;
+use tidegate::jobs::brakes::Brakes;
 use tidegate::jobs::release_monitor::ReleaseMonitor;
 use tidegate::ports::{Clock, Lease, MetricSource, PortError, RolloutTarget};
 use tidegate::queries::{Cell, Engine, Query, Question, Table, Value};
@@ -206,6 +208,9 @@ fn app() -> config::App {
     config::parse(text, "the benchmark").unwrap().apps.remove(0)
 }
 
+/// The deadline of a run, in seconds: the default of the command line.
+const DEADLINE_SECONDS: u64 = 480;
+
 /// A week of looks at one platform: what it was billed, its queries, and what it decided at each look.
 async fn week(read_sessions: ReadSessions, looks: &[Timestamp]) -> (u64, usize, Vec<Decision>) {
     let folder = tempfile::tempdir().unwrap();
@@ -221,18 +226,29 @@ async fn week(read_sessions: ReadSessions, looks: &[Timestamp]) -> (u64, usize, 
         id: app.id.clone(),
         platform: Platform::Android,
         policy: app.policy.clone(),
+        switch: app.mode,
+        configuration: app.fingerprint(),
         read_sessions,
         alarm_after_runs: 3,
+        monitor_silence: jiff::SignedDuration::from_hours(3),
         budget_per_month: None,
         degraded_halt: false,
         metrics,
         target: Box::new(Store(start)),
         notifiers: BTreeMap::new(),
+        links: tidegate::domain::links::Links::default(),
     };
     let (mut bytes, mut queries, mut decisions) = (0, 0, Vec::new());
     for now in looks {
         *clock.0.lock().unwrap() = *now;
-        let monitor = ReleaseMonitor { state: &state, clock: &clock, holder: "bench/1".to_owned() };
+        let brakes = Brakes::new(clock.moment(), Duration::from_secs(DEADLINE_SECONDS));
+        let monitor = ReleaseMonitor {
+            state: &state,
+            clock: &clock,
+            holder: "bench/1".to_owned(),
+            brakes: &brakes,
+            held: Mutex::default(),
+        };
         for report in monitor.run(&world).await.unwrap() {
             let record = report.record.unwrap_or_else(|| panic!("at {now}: {:?}", report.problems));
             bytes += tidegate::domain::cost::bytes_billed(&record.queries);

@@ -1,10 +1,14 @@
 //! The command line: types only. What a command does is in `commands`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
+use tracing::level_filters::LevelFilter;
 
+use crate::domain::ids::VersionName;
+use crate::domain::rate::UserFraction;
 use crate::jobs::JobId;
 use crate::jobs::release_monitor::LEASE;
 
@@ -32,6 +36,53 @@ pub struct Common {
     /// How results are printed
     #[arg(long, global = true, env = "TIDEGATE_OUTPUT", default_value = "human", value_name = "FORMAT")]
     pub output: Output,
+    /// How the log on standard error is written
+    #[arg(long, global = true, env = "TIDEGATE_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
+    pub log: LogFormat,
+    /// What is logged: this, and what is graver
+    #[arg(long, global = true, env = "TIDEGATE_LOG", default_value = "warn", value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line an event, for people.
+    Human,
+    /// One JSON object an event, and nothing else on standard error.
+    Json,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What ended the run.
+    Error,
+    /// What a person should know.
+    Warn,
+    /// What was decided and done.
+    Info,
+    /// Every request and every retry.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The same for the log.
+    #[must_use]
+    pub fn filter(self) -> LevelFilter {
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
 }
 
 /// How results are printed.
@@ -52,17 +103,25 @@ pub enum Output {
 pub enum Command {
     /// Run a job once
     Run(Run),
+    /// Say what people want: hold an app or a release, halt or resume a release
+    Control {
+        /// What is said
+        #[command(subcommand)]
+        word: Word,
+    },
     /// Walk through a week of good, bad and doubtful releases on the embedded default, without any account
     Demo(Demo),
     /// Load exports of real tables into the embedded warehouse
     Import(Import),
     /// Serve loopback models of Google Play, App Store Connect and Slack
     Sandbox(Sandbox),
-    /// Show a recorded decision with its evidence, and judge it again
+    /// Show a recorded decision with its evidence, judge it again, and say whether anything of it was changed
     Explain {
         /// The id of the decision, as `status` and messages show it
         decision: String,
     },
+    /// List what was decided, done and told, and verify that nothing of it was changed
+    Ledger,
     /// Check clock, credentials, rights, tables, freshness and cost, and say how to fix what is wrong
     Doctor,
     /// Show what is remembered of every app
@@ -95,6 +154,119 @@ pub struct Run {
     /// Exit with a code of its own on these decisions
     #[arg(long, env = "TIDEGATE_FAIL_ON", value_delimiter = ',', value_name = "DECISION")]
     pub fail_on: Vec<FailOn>,
+    /// Act for any event and any branch of a GitHub workflow
+    #[arg(long, env = "TIDEGATE_ANY_REF", hide = true)]
+    pub any_ref: bool,
+}
+
+/// What a person says.
+#[derive(Debug, Subcommand)]
+pub enum Word {
+    /// Keep an app or a release as it is: nothing raises its exposure until the hold ends
+    Hold(Hold),
+    /// Only look at an app or a release until then: nothing is done to it, and nobody is told
+    Observe(Hold),
+    /// End a hold before its time
+    ReleaseHold(Said),
+    /// Stop offering a release, even one that everybody is offered already
+    Halt(Ordered),
+    /// Offer a halted release again; counting starts anew
+    Resume(Resume),
+    /// Show what people have said
+    Show {
+        /// As of this instant
+        #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
+        now: Option<Timestamp>,
+    },
+}
+
+/// What every word needs.
+#[derive(Debug, Args)]
+pub struct Said {
+    /// Only this release, by its version
+    #[arg(long, value_name = "VERSION")]
+    pub release: Option<VersionName>,
+    /// Why; everybody reads it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Who says it [default: the one who started the workflow, else the user of this machine]
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// Say what would be done; nothing is changed, sent or written
+    #[arg(long, env = "TIDEGATE_DRY_RUN")]
+    pub dry_run: bool,
+    /// Say it as of this instant, for example 2026-11-18T12:00:00Z
+    #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
+    /// Act for any event and any branch of a GitHub workflow
+    #[arg(long, env = "TIDEGATE_ANY_REF", hide = true)]
+    pub any_ref: bool,
+}
+
+/// A hold.
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// What every word needs
+    #[command(flatten)]
+    pub said: Said,
+    /// When it ends: an instant, or a duration such as 6h [default: 24h; at most 14 days]
+    #[arg(long, value_name = "RFC3339 or DURATION")]
+    pub until: Option<Until>,
+    /// Hold back halts as well
+    #[arg(long)]
+    pub also_halt: bool,
+}
+
+/// An order to a store.
+#[derive(Debug, Args)]
+pub struct Ordered {
+    /// What every word needs
+    #[command(flatten)]
+    pub said: Said,
+    /// Give up by then, for example 8m; another run is waited for
+    #[arg(long, env = "TIDEGATE_DEADLINE", default_value = "8m", value_name = "DURATION", value_parser = parse_deadline)]
+    pub deadline: SignedDuration,
+}
+
+/// A resume.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// What every order needs
+    #[command(flatten)]
+    pub ordered: Ordered,
+    /// The share of users to offer it to, for example 0.15 [default: the one at which it was halted]
+    #[arg(long, value_name = "FRACTION", value_parser = parse_fraction)]
+    pub fraction: Option<UserFraction>,
+}
+
+/// A day of a duration is a day of hours, whatever a zone does.
+const HOURS_OF_A_DAY: i64 = 24;
+
+/// An end: an instant, or so long from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Then.
+    At(Timestamp),
+    /// So long from now.
+    In(SignedDuration),
+}
+
+impl FromStr for Until {
+    type Err = String;
+    fn from_str(given: &str) -> Result<Self, String> {
+        if let Some(days) = given.strip_suffix('d').and_then(|days| days.parse::<u16>().ok()) {
+            return Ok(Self::In(SignedDuration::from_hours(i64::from(days) * HOURS_OF_A_DAY)));
+        }
+        let instant = given.parse().map(Self::At);
+        instant.or_else(|_| given.parse().map(Self::In)).map_err(|_| {
+            "write an instant such as 2026-11-18T12:00:00Z, or a duration such as 6h or 3d".to_owned()
+        })
+    }
+}
+
+fn parse_fraction(given: &str) -> Result<UserFraction, String> {
+    let number: f64 = given.parse().map_err(|_| "write a share of users such as 0.15".to_owned())?;
+    UserFraction::new(number).map_err(|error| error.to_string())
 }
 
 /// The decisions that can end a run with a code of their own.

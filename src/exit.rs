@@ -7,11 +7,11 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Ran to completion, whatever the decision.
     Success = 0,
-    /// Could not complete.
+    /// Could not complete, or is wrong itself (a panic, which names its place).
     Failed = 1,
     /// The command line or the configuration is wrong; nothing was asked of anybody.
     Usage = 2,
-    /// Partly done: something is left for the next run.
+    /// Partly done: something is left for the next run. So it is too where a panic ended the work on one app of several.
     Partial = 3,
     /// The lease ended or was taken over while the run was active. A lease that another run holds from the start is no
     /// failure: [`Exit::Success`], and nothing was done.
@@ -28,6 +28,17 @@ pub enum Exit {
     Interrupted = 130,
     /// Terminated (SIGTERM).
     Terminated = 143,
+}
+
+impl Exit {
+    /// Whether a run that ends with it did what it was started for, for every app or for some.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        match self {
+            Self::Success | Self::Partial | Self::Data | Self::Warn | Self::Halt | Self::Hold => true,
+            Self::Failed | Self::Usage | Self::LostLease | Self::Interrupted | Self::Terminated => false,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -1,4 +1,4 @@
-//! The five ports: what the jobs ask of the outside world, in the domain's words.
+//! The ports: what the jobs ask of the outside world, in the domain's words.
 //!
 //! One to four methods each. An adapter translates and never decides; a job decides and never translates.
 //! "Could not" is an error here, never an empty answer.
@@ -9,11 +9,15 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::Window;
+use crate::domain::control::Control;
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
+use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
+use crate::domain::ledger::{Noted, Page};
+use crate::domain::listing::Listed;
 use crate::domain::message::{Link, Note};
 use crate::domain::outbox::{Message, Posted};
 use crate::domain::release::{Change, Release, ReleaseId, ReleaseState};
@@ -198,6 +202,15 @@ pub trait RolloutTarget: Send + Sync {
     /// Where the store could not be asked.
     async fn releases(&self) -> Result<Vec<Release>, PortError>;
 
+    /// What the store lists, where it can tell that for less than [`RolloutTarget::releases`]; none where it can't, or
+    /// where what it lists is not clear.
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn listed(&self) -> Result<Option<Listed>, PortError> {
+        Ok(None)
+    }
+
     /// Asks the store once for the effect. The caller holds the lease, has written the intent down, and reads back.
     ///
     /// # Errors
@@ -208,6 +221,9 @@ pub trait RolloutTarget: Send + Sync {
     fn console(&self) -> Option<Link> {
         None
     }
+
+    /// Says that the calls that follow are for a halt: where calls of many apps wait for one another, they go first.
+    fn hurry(&self) {}
 }
 
 /// Proof that this run, and no other, acts for an app. Only a state store makes one, but for the one that can only halt.
@@ -217,19 +233,40 @@ pub struct Lease {
     holder: String,
     fence: u64,
     expires_at: Timestamp,
+    timed: Option<Timed>,
+}
+
+/// When a lease was asked for, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Timed {
+    since: Moment,
+    lasts: Duration,
 }
 
 impl Lease {
     /// For state stores only: the proof that the lease has just been taken.
     #[must_use]
     pub fn granted(app: AppId, holder: String, fence: u64, expires_at: Timestamp) -> Self {
-        Self { app, holder, fence, expires_at }
+        Self { app, holder, fence, expires_at, timed: None }
     }
 
     /// For a halt while no state store can be reached. Its fence is below every other, so it can write nothing.
     #[must_use]
     pub fn for_halting_only(app: AppId, holder: String, expires_at: Timestamp) -> Self {
-        Self { app, holder, fence: 0, expires_at }
+        Self { app, holder, fence: 0, expires_at, timed: None }
+    }
+
+    /// The same lease, which was asked for at `since` and `lasts` so long from then on.
+    #[must_use]
+    pub fn timed(self, since: Moment, lasts: Duration) -> Self {
+        Self { timed: Some(Timed { since, lasts }), ..self }
+    }
+
+    /// What is left of it by the clock that says less. Nothing, where it is not known since when it runs.
+    #[must_use]
+    pub fn left(&self, now: Moment) -> Duration {
+        let left = |timed: Timed| timed.lasts.saturating_sub(now.passed_since(timed.since));
+        self.timed.map_or(Duration::ZERO, left)
     }
 
     /// The app that it is for.
@@ -276,6 +313,16 @@ pub enum StateError {
         /// The app.
         app: AppId,
     },
+    /// What the decision was made on is not what is stored; nothing of this commit was written.
+    #[error(
+        "{what} was changed meanwhile, so nothing was written for app {app}\n  fix: nothing; the next run looks again"
+    )]
+    Overtaken {
+        /// The app.
+        app: AppId,
+        /// What was changed.
+        what: &'static str,
+    },
     /// The store could not be asked.
     #[error(transparent)]
     Failed(#[from] PortError),
@@ -295,6 +342,8 @@ pub struct AppState {
     pub last_decision: Option<Record>,
     /// What is remembered apart from its releases.
     pub watch: Watch,
+    /// When each job ran last, whatever the app; what can't be read is left out.
+    pub heartbeats: Vec<Heartbeat>,
 }
 
 /// One write of a commit. A commit is written whole or not at all.
@@ -306,17 +355,48 @@ pub enum Write {
     Partials(ReleaseId, Partials),
     /// Forgets the partials of a release, because its counts start anew.
     ForgetPartials(ReleaseId),
-    /// Adds a decision; one that is there already is left alone.
+    /// Adds a decision, and its entry in the ledger; one that is there already is left alone, and has its entry.
     Decision(Box<Record>),
+    /// Appends an entry to the ledger of the app that the lease is for.
+    Ledger(Box<Noted>),
     /// Puts a message in the place of the older one with the same key.
     Message(Box<Message>),
     /// Puts what is remembered of an app in the place of the older.
     Watch(AppId, Box<Watch>),
+    /// Puts what people have said about an app in the place of the older.
+    Control(AppId, Box<Control>),
+    /// Writes nothing: refuses the whole commit with [`StateError::Overtaken`] where something else is stored.
+    Provided(Box<Basis>),
+}
+
+/// What a decision was made on.
+#[derive(Debug, Clone)]
+pub enum Basis {
+    /// The state of this release; none where nothing was remembered of it.
+    Release(ReleaseId, Option<Box<ReleaseState>>),
+    /// What people had said about this app.
+    Control(AppId, Control),
+}
+
+/// Where people's words about apps are kept. They are written without a lease, so that a person never waits for a run.
+#[async_trait]
+pub trait Words: Send + Sync {
+    /// What people have said about an app.
+    ///
+    /// # Errors
+    /// Where the store could not be asked or holds something this program can't read.
+    async fn heard(&self, app: &AppId) -> Result<Control, StateError>;
+
+    /// Puts what is said now in the place of what was said before.
+    ///
+    /// # Errors
+    /// [`StateError::Overtaken`] where somebody else said something meanwhile; nothing was written.
+    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError>;
 }
 
 /// Where the program remembers things between runs.
 #[async_trait]
-pub trait StateStore: Send + Sync {
+pub trait StateStore: Words {
     /// Takes the lease of an app, or says who has it.
     ///
     /// # Errors
@@ -338,8 +418,14 @@ pub trait StateStore: Send + Sync {
     /// Writes everything or nothing, if the lease is still held.
     ///
     /// # Errors
-    /// [`StateError::LostLease`] where it is not.
+    /// [`StateError::LostLease`] where it is not; [`StateError::Overtaken`] where a [`Write::Provided`] does not hold.
     async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError>;
+
+    /// Notes that a run has reached its end. Needs no lease, and costs one request at most.
+    ///
+    /// # Errors
+    /// Where it could not be noted. Nothing depends on it.
+    async fn beat(&self, beat: &Beat) -> Result<(), StateError>;
 
     /// Reads what is remembered.
     fn memory(&self) -> &dyn Memory;
@@ -365,6 +451,25 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// As for [`Memory::app`].
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
+
+    /// When a job ran last; none where it never did.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError>;
+
+    /// The canonical text of a decision, made of all that is stored of it, whether or not this program can read it as a
+    /// [`Record`].
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError>;
+
+    /// The ledger of an app from a number on. What was changed behind the program's back comes as it is.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError>;
 }
 
 /// A picture for people.
@@ -445,8 +550,39 @@ pub trait Notifier: Send + Sync {
     }
 }
 
+/// One moment by the two clocks of a machine. The steady one stands still while the machine is suspended, and the other
+/// may be set back, so time has passed when either says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the machine's clock.
+    pub wall: Timestamp,
+    /// By the clock that never jumps, since some instant that is the same for all moments.
+    pub steady: Duration,
+}
+
+impl Moment {
+    /// How much time has passed since then, by the clock that says more.
+    #[must_use]
+    pub fn passed_since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).try_into().unwrap_or_default();
+        self.steady.saturating_sub(earlier.steady).max(wall)
+    }
+}
+
 /// What time it is.
 pub trait Clock: Send + Sync {
     /// The present instant, or the one that the run was asked about.
     fn now(&self) -> Timestamp;
+
+    /// How far the machine's own clock is behind what the services say, or ahead where negative; none where no service
+    /// has said anything, or where the instant was given.
+    fn skew(&self) -> Option<SignedDuration> {
+        None
+    }
+
+    /// The present moment by both clocks of the machine, whatever instant the run was asked about. A clock of no machine
+    /// has no steady one.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now(), steady: Duration::ZERO }
+    }
 }

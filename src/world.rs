@@ -12,23 +12,26 @@ use tokio::time::Instant;
 
 use crate::adapters::app_store_connect::{self, AppStoreConnect, AppStoreKey};
 use crate::adapters::bigquery::{self, BigQuery};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::{ServerClock, SystemClock};
 use crate::adapters::embedded::Embedded;
 use crate::adapters::environment;
 use crate::adapters::events::{Events, Together, Warehouse};
 use crate::adapters::firestore::{Access, FirestoreState};
+use crate::adapters::github::{self, Deployments, Dispatches, GitHub, Issues, RepositoryName, Start};
 use crate::adapters::google::{GoogleToken, Identity, Scope};
-use crate::adapters::google_play::{self, GooglePlay};
+use crate::adapters::google_play::{self, GooglePlay, Recoveries};
 use crate::adapters::http::{self, Service};
 use crate::adapters::secret_manager::{self, SecretManager};
 use crate::adapters::slack::{self, Slack, Webhook};
 use crate::adapters::sqlite::SqliteState;
-use crate::config::{self, App, Config, SecretRef, SessionSource, Target, Way};
+use crate::adapters::watched::Watched;
+use crate::config::{self, App, AppRecovery, Config, GitHubDispatch, SecretRef, SessionSource, Target, Way};
+use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::domain::links::Links;
 use crate::domain::outbox::Sink;
 use crate::exit::Ended;
-use crate::jobs::AppWorld;
+use crate::jobs::{AppReport, AppWorld};
 use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
 
 /// Where a configuration is looked for, in this order.
@@ -42,6 +45,8 @@ pub struct Loaded {
     pub file: PathBuf,
     /// The folder of the file.
     pub directory: PathBuf,
+    /// What time the services say it is; their answers tell it.
+    pub clock: ServerClock,
     identity: OnceLock<Identity>,
 }
 
@@ -68,7 +73,7 @@ pub fn load(given: Option<&Path>) -> Result<Loaded, Ended> {
     })?;
     let config = config::parse(&text, &path.display().to_string()).map_err(Ended::usage)?;
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(Loaded { config, file: path, directory, identity: OnceLock::new() })
+    Ok(Loaded { config, file: path, directory, clock: ServerClock::default(), identity: OnceLock::new() })
 }
 
 fn found() -> Option<PathBuf> {
@@ -88,6 +93,9 @@ pub enum Acting {
 pub struct World {
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppWorld>,
+    /// The apps that are left out, each with the report that says why: those that are off, and those that could not be
+    /// set up.
+    pub left_out: Vec<AppReport>,
     /// The state store.
     pub state: Box<dyn StateStore>,
 }
@@ -130,7 +138,8 @@ impl Loaded {
             Some(address) => Access::Emulator(address.clone()),
             None => Access::Google(self.firestore_credentials().map_err(Ended::usage)?),
         };
-        FirestoreState::connect(&project, database, access).map_err(Ended::failed)
+        let state = FirestoreState::connect(&project, database, access).map_err(Ended::failed)?;
+        Ok(state.with_clock(&self.clock))
     }
 
     /// The project of the Firestore database: the one given, else that of `[gcp]`, else that of the environment.
@@ -174,18 +183,36 @@ impl Loaded {
         let chosen = self.chosen(named)?;
         let client = http::client().map_err(Ended::failed)?;
         let parts = Parts::new(self, client, acting, until);
-        let mut sides = Vec::new();
-        for app in &chosen {
-            sides.push(parts.sides(app).await?);
+        let mode = mode()?;
+        let (mut built, mut left_out, mut first) = (Vec::new(), Vec::new(), None);
+        for app in chosen {
+            if mode.max(app.mode) == Switch::Off {
+                left_out.push(AppReport::switched_off(app.id.clone(), app.platform()));
+                continue;
+            }
+            match parts.sides(app).await {
+                Ok(sides) => built.push((app, sides)),
+                // One app's missing secret leaves the others alone.
+                Err(ended) => {
+                    let problem = ended.message.clone();
+                    left_out.push(AppReport::not_set_up(app.id.clone(), app.platform(), problem));
+                    first.get_or_insert(ended);
+                }
+            }
+        }
+        if let Some(ended) = first.filter(|_| built.is_empty()) {
+            return Err(ended);
         }
         let mut places = Places::new(parts.warehouse(until)?);
         let shares = self.config.apps.len().max(1) as u64;
         let budget = self.budget_per_month().map(|bytes| bytes / shares);
-        let pages = chosen.iter().map(|app| self.links(app));
-        let apps = chosen.iter().zip(sides).zip(pages);
-        let apps =
-            apps.map(|((app, sides), links)| app_world(app, sides, &mut places, budget, links)).collect();
-        Ok(World { apps, state: self.state(acting)? })
+        let degraded_halt = self.config.degraded_halt == config::DegradedHalt::Made;
+        let apps = built.into_iter().map(|(app, sides)| AppWorld {
+            switch: mode.max(app.mode),
+            degraded_halt,
+            ..app_world(app, sides, &mut places, budget, self.links(app))
+        });
+        Ok(World { apps: apps.collect(), left_out, state: self.state(acting)? })
     }
 
     /// The pages of an app, as far as their addresses are known.
@@ -246,6 +273,21 @@ impl Loaded {
             .filter(|app| named.is_empty() || named.iter().any(|id| id == app.id.as_str()))
             .collect())
     }
+}
+
+/// Says what the program may do at most. A repository variable, so that it can be set without a commit and read without a
+/// state store.
+pub const MODE_VARIABLE: &str = "TIDEGATE_MODE";
+
+/// What the environment lets the program do.
+///
+/// # Errors
+/// A usage error that lists the known modes.
+pub fn mode() -> Result<Switch, Ended> {
+    let given = environment::variable(MODE_VARIABLE).unwrap_or_else(|| Switch::default().to_string());
+    given.parse().map_err(|error| {
+        Ended::usage(format!("{MODE_VARIABLE}: {error}\n  fix: correct the variable, or unset it for auto"))
+    })
 }
 
 /// The platform of a target, and what the exports call the app.
@@ -310,12 +352,15 @@ fn app_world(
         id: app.id.clone(),
         platform,
         policy: app.policy.clone(),
+        configuration: app.fingerprint(),
         read_sessions: app.watching.read_sessions,
         alarm_after_runs: app.watching.alarm_after_runs,
+        monitor_silence: app.monitor_silence,
         budget_per_month,
+        switch: app.mode,
         degraded_halt: true,
         metrics: Box::new(metrics),
-        target: sides.target,
+        target: Box::new(Watched(sides.target)),
         notifiers: sides.notifiers,
         links,
     }
@@ -332,12 +377,25 @@ pub(crate) struct Parts<'l> {
     secrets: Mutex<BTreeMap<String, SecretString>>,
     /// Sources of Play's tokens by the references of their keys, so that apps share those too.
     keys: Mutex<BTreeMap<String, GoogleToken>>,
+    /// Connections to GitHub by the references of their tokens.
+    githubs: Mutex<BTreeMap<String, GitHub>>,
+    /// Clients of App Store Connect by their keys: the apps of a key take turns.
+    app_store: Mutex<BTreeMap<String, Arc<app_store_connect::Client>>>,
 }
 
 impl<'l> Parts<'l> {
     /// The parts of a configuration, which wait for nothing beyond `until`. Nothing is asked of anybody.
     pub(crate) fn new(loaded: &'l Loaded, client: reqwest::Client, acting: Acting, until: Instant) -> Self {
-        Self { loaded, client, acting, until, secrets: Mutex::default(), keys: Mutex::default() }
+        Self {
+            loaded,
+            client,
+            acting,
+            until,
+            secrets: Mutex::default(),
+            keys: Mutex::default(),
+            githubs: Mutex::default(),
+            app_store: Mutex::default(),
+        }
     }
 
     async fn sides(&self, app: &App) -> Result<Sides, Ended> {
@@ -346,7 +404,8 @@ impl<'l> Parts<'l> {
 
     /// A service, or its stand-in on this machine.
     pub(crate) fn service(&self, name: &'static str, endpoint: Option<&String>, base_url: &str) -> Service {
-        Service::new(name, endpoint.map_or(base_url, String::as_str), self.client.clone())
+        let base = endpoint.map_or(base_url, String::as_str);
+        Service::new(name, base, self.client.clone()).with_clock(&self.loaded.clock)
     }
 
     /// One for all apps: they share its connections, what it knows of tables, and the cap.
@@ -390,27 +449,62 @@ impl<'l> Parts<'l> {
 
     /// The store of an app.
     pub(crate) async fn target(&self, app: &App) -> Result<Box<dyn RolloutTarget>, Ended> {
-        let endpoints = &self.loaded.config.endpoints;
         match &app.target {
-            Target::GooglePlay { package, track, credentials, in_review } => {
+            Target::GooglePlay { package, track, credentials, in_review, app_recovery: _ } => {
                 let token = self.play_token(app, credentials.as_ref()).await?;
-                let service =
-                    self.service("Google Play", endpoints.google_play.as_ref(), google_play::BASE_URL);
+                let service = self.google_play_service();
                 Ok(Box::new(GooglePlay::new(service, token, package.clone(), track.clone(), *in_review)))
             }
             Target::AppStore { bundle_id, key_id, issuer_id, private_key } => {
-                let base_url = app_store_connect::BASE_URL;
-                let service =
-                    self.service("App Store Connect", endpoints.app_store_connect.as_ref(), base_url);
-                let key = AppStoreKey {
-                    key_id: key_id.clone(),
-                    issuer_id: issuer_id.clone(),
-                    private_key: self.secret(app, private_key).await?,
-                };
-                let store = AppStoreConnect::new(service, key, bundle_id.clone(), Box::new(SystemClock));
-                Ok(Box::new(store.map_err(|error| of_app(app, &error))?))
+                let client = self.app_store_client(app, key_id, issuer_id.as_deref(), private_key);
+                let client = Box::pin(client).await?;
+                Ok(Box::new(AppStoreConnect::new(client, bundle_id.clone())))
             }
         }
+    }
+
+    fn google_play_service(&self) -> Service {
+        let endpoint = self.loaded.config.endpoints.google_play.as_ref();
+        self.service("Google Play", endpoint, google_play::BASE_URL)
+    }
+
+    /// What is done for devices that have a halted version, where the configuration wants anything done.
+    async fn recoveries(&self, app: &App) -> Result<Option<Box<dyn Notifier>>, Ended> {
+        let Target::GooglePlay { package, credentials, app_recovery, .. } = &app.target else {
+            return Ok(None);
+        };
+        if *app_recovery == AppRecovery::Off {
+            return Ok(None);
+        }
+        let token = self.play_token(app, credentials.as_ref()).await?;
+        let service = self.google_play_service();
+        Ok(Some(Box::new(Recoveries::new(service, token, package.clone(), *app_recovery))))
+    }
+
+    /// The client of a key, one for all apps that use it.
+    async fn app_store_client(
+        &self,
+        app: &App,
+        key_id: &str,
+        issuer_id: Option<&str>,
+        private_key: &SecretRef,
+    ) -> Result<Arc<app_store_connect::Client>, Ended> {
+        let name = format!("{key_id} {} {private_key}", issuer_id.unwrap_or_default());
+        let kept = self.app_store.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(client) = kept {
+            return Ok(client);
+        }
+        let endpoint = self.loaded.config.endpoints.app_store_connect.as_ref();
+        let service = self.service("App Store Connect", endpoint, app_store_connect::BASE_URL);
+        let key = AppStoreKey {
+            key_id: key_id.to_owned(),
+            issuer_id: issuer_id.map(str::to_owned),
+            private_key: self.secret(app, private_key).await?,
+        };
+        let client = app_store_connect::Client::new(service, key, Box::new(SystemClock), Some(self.until));
+        let client = client.map_err(|error| of_app(app, &error))?;
+        self.app_store.lock().unwrap_or_else(PoisonError::into_inner).insert(name, client.clone());
+        Ok(client)
     }
 
     /// A key of its own goes before the identity of the program.
@@ -474,7 +568,80 @@ impl<'l> Parts<'l> {
             Way::Bot { .. } => Box::new(self.slack(app, slack).await?),
             Way::Webhook { webhook } => Box::new(self.webhook(app, webhook).await?),
         };
-        Ok(BTreeMap::from([(Sink::Slack, channel)]))
+        let mut notifiers = BTreeMap::from([(Sink::Slack, channel)]);
+        if let Some(github) = &app.github {
+            self.tell_github(app, github, &mut notifiers).await?;
+        }
+        notifiers.extend(self.recoveries(app).await?.map(|recoveries| (Sink::AppRecovery, recoveries)));
+        Ok(notifiers)
+    }
+
+    /// What GitHub is told of an app, each thing by itself.
+    async fn tell_github(
+        &self,
+        app: &App,
+        settings: &config::GitHub,
+        notifiers: &mut BTreeMap<Sink, Box<dyn Notifier>>,
+    ) -> Result<(), Ended> {
+        let workflow = environment::workflow();
+        let github = self.github(app, settings, &workflow).await?;
+        if let Some(issue) = &settings.issue {
+            let issues = Issues::new(github.clone(), issue.labels.clone(), issue.assignees.clone());
+            notifiers.insert(Sink::GithubIssue, Box::new(issues));
+        }
+        if let Some(environment) = &settings.deployment_environment {
+            // The commit of a workflow is one of its own repository.
+            let own = settings.repository.is_none() || settings.repository == workflow.repository;
+            let commit = workflow.commit.filter(|_| own);
+            let reference = settings.reference.clone().or(commit);
+            let deployments =
+                Deployments::new(github.clone(), environment.clone(), reference, workflow.run_url);
+            notifiers.insert(Sink::GithubDeployment, Box::new(deployments));
+        }
+        if let Some(dispatch) = &settings.dispatch {
+            let start = start(dispatch, settings.reference.as_ref());
+            notifiers.insert(Sink::GithubDispatch, Box::new(Dispatches::new(github, start)));
+        }
+        Ok(())
+    }
+
+    /// The repository of an app. Apps that share the token share the connections.
+    async fn github(
+        &self,
+        app: &App,
+        settings: &config::GitHub,
+        workflow: &environment::WorkflowVariables,
+    ) -> Result<GitHub, Ended> {
+        let repository = settings.repository.as_ref().or(workflow.repository.as_ref());
+        let repository = repository.and_then(|name| RepositoryName::parse(name)).ok_or_else(|| {
+            let what =
+                "no repository for [github]: neither [github] repository nor GITHUB_REPOSITORY names one";
+            of_app(app, &PortError::new(what, "set [github] repository to \"owner/name\""))
+        })?;
+        let name = settings.token.to_string();
+        let kept = self.githubs.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(github) = kept {
+            return Ok(github.of(repository));
+        }
+        let token = self.secret(app, &settings.token).await?;
+        let address = self.github_address(workflow).map_err(|error| of_app(app, &error))?;
+        let github = GitHub::connect(&address, &token, repository).map_err(|error| of_app(app, &error))?;
+        self.githubs.lock().unwrap_or_else(PoisonError::into_inner).insert(name, github.clone());
+        Ok(github)
+    }
+
+    fn github_address(&self, workflow: &environment::WorkflowVariables) -> Result<String, PortError> {
+        if let Some(endpoint) = &self.loaded.config.endpoints.github {
+            return Ok(endpoint.clone());
+        }
+        let address = workflow.api_url.as_deref().unwrap_or(github::BASE_URL).trim_end_matches('/');
+        if github::is_api_address(address) {
+            return Ok(address.to_owned());
+        }
+        Err(PortError::new(
+            format!("GITHUB_API_URL is {address:?}, where no token may be sent"),
+            "set it to the https:// address of the API, or unset it",
+        ))
     }
 
     /// The channel of an app that is told by a bot.
@@ -500,6 +667,17 @@ impl<'l> Parts<'l> {
         // The address is whole, so the service has no base.
         let service = self.service("Slack", None, "");
         Webhook::new(service, address, self.until).map_err(|error| of_app(app, &error))
+    }
+}
+
+/// What a dispatch of the configuration starts.
+fn start(dispatch: &GitHubDispatch, reference: Option<&String>) -> Start {
+    match dispatch {
+        GitHubDispatch::Event { event_type } => Start::Event { event_type: event_type.clone() },
+        GitHubDispatch::Workflow { file, inputs } => {
+            let (file, reference, inputs) = (file.clone(), reference.cloned(), inputs.clone());
+            Start::Workflow { file, reference, inputs }
+        }
     }
 }
 

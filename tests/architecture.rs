@@ -100,6 +100,16 @@ fn every_layer_looks_left_only() {
     }
 }
 
+/// Only a person's command makes a person's word, so nothing automatic can ever resume a release.
+#[test]
+fn only_a_persons_command_makes_a_persons_word() {
+    for path in files("src", "rs") {
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        let may = ["src/commands/control.rs", "src/domain/persons_word.rs"].contains(&name.as_str());
+        assert!(may || !code(&path).contains("PersonsWord::given"), "{name} speaks for a person");
+    }
+}
+
 #[test]
 fn sql_is_in_its_folder() {
     for path in files("src", "rs") {

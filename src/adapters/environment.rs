@@ -1,6 +1,7 @@
 //! The one place that reads the environment and files of secrets.
 //!
-//! `sm://` references are read by `secret_manager`. A secret comes out as a [`SecretString`], which does not print. Errors name the reference, never the value.
+//! `sm://` references are read by `secret_manager`. A secret comes out as a [`SecretString`], which does not print, and
+//! [`redact`] is told of it before anybody else. Errors name the reference, never the value.
 
 use std::fmt;
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::redact;
 use crate::config::SecretRef;
 use crate::ports::PortError;
 
@@ -34,7 +36,7 @@ pub fn run_page() -> Option<String> {
 /// Where the variable or file is missing or empty; the text names it and says how to set it.
 pub fn secret(reference: &SecretRef, directory: &Path) -> Result<SecretString, PortError> {
     match reference {
-        SecretRef::Env(name) => variable(name).map(SecretString::from).ok_or_else(|| {
+        SecretRef::Env(name) => variable(name).map(told).ok_or_else(|| {
             PortError::new(
                 format!("the secret {reference} is missing: the environment variable {name} is not set"),
                 format!(
@@ -87,9 +89,37 @@ pub fn google() -> GoogleVariables {
     let named = variable("GOOGLE_APPLICATION_CREDENTIALS").map(|path| CredentialsPlace::Named(path.into()));
     GoogleVariables {
         oidc_request_url: variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
-        oidc_request_token: variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(SecretString::from),
+        oidc_request_token: variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(told),
         credentials: named.or_else(well_known),
         metadata_host: variable("GCE_METADATA_HOST"),
+    }
+}
+
+/// What a workflow of GitHub is told of itself.
+#[derive(Debug, Clone, Default)]
+pub struct WorkflowVariables {
+    /// `GITHUB_API_URL`: where the API is.
+    pub api_url: Option<String>,
+    /// `GITHUB_REPOSITORY`: `owner/name`.
+    pub repository: Option<String>,
+    /// `GITHUB_SHA`: the commit.
+    pub commit: Option<String>,
+    /// Where people see the run and its log.
+    pub run_url: Option<String>,
+}
+
+/// What this process's environment says of the workflow that runs it, if one does.
+/// Source: <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
+#[must_use]
+pub fn workflow() -> WorkflowVariables {
+    let (server, repository) = (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"));
+    let run = server.zip(repository.clone()).zip(variable("GITHUB_RUN_ID"));
+    let run_url = run.map(|((server, repository), run)| format!("{server}/{repository}/actions/runs/{run}"));
+    WorkflowVariables {
+        api_url: variable("GITHUB_API_URL"),
+        commit: variable("GITHUB_SHA"),
+        repository,
+        run_url: run_url.filter(|url| url.starts_with("https://")),
     }
 }
 
@@ -109,7 +139,7 @@ fn well_known() -> Option<CredentialsPlace> {
 pub fn credentials_file(place: &CredentialsPlace) -> Result<Option<SecretString>, PortError> {
     let (CredentialsPlace::Named(path) | CredentialsPlace::WellKnown(path)) = place;
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(SecretString::from(text))),
+        Ok(text) => Ok(Some(told(text))),
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && matches!(place, CredentialsPlace::WellKnown(_)) =>
         {
@@ -125,7 +155,7 @@ pub fn credentials_file(place: &CredentialsPlace) -> Result<Option<SecretString>
 fn from_file(reference: &SecretRef, path: &Path) -> Result<SecretString, PortError> {
     let place = path.display();
     match std::fs::read_to_string(path) {
-        Ok(text) if !text.trim().is_empty() => Ok(SecretString::from(text)),
+        Ok(text) if !text.trim().is_empty() => Ok(told(text)),
         Ok(_) => Err(PortError::new(
             format!("the secret {reference} is empty: {place}"),
             "put the secret into the file",
@@ -134,5 +164,27 @@ fn from_file(reference: &SecretRef, path: &Path) -> Result<SecretString, PortErr
             format!("the secret {reference} can't be read from {place}: {error}"),
             "check the path (it starts at the folder of the configuration file) and the file's permissions",
         )),
+    }
+}
+
+/// A secret, of which nothing that is written says anything from here on.
+fn told(text: String) -> SecretString {
+    let secret = SecretString::from(text);
+    redact::know(&secret);
+    secret
+}
+
+/// Variables that name a proxy, whose address can hold a password. Source: the crate reqwest, which reads them itself.
+const PROXIES: [&str; 6] =
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Tells [`redact`] of the passwords of proxies, which nobody else reads here.
+pub fn cover_proxies() {
+    let with_password = |address: &String| address.contains('@');
+    for address in PROXIES.into_iter().filter_map(variable).filter(with_password) {
+        let after_scheme = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+        let user = after_scheme.rsplit_once('@').map_or("", |(user, _)| user);
+        let password = user.split_once(':').map_or(user, |(_, password)| password);
+        redact::know(&SecretString::from(password));
     }
 }

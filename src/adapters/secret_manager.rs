@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::google::GoogleToken;
 use super::http::{Call, HttpError, Kind, Service};
+use super::redact;
 use crate::ports::PortError;
 
 /// Where the API is.
@@ -29,7 +30,7 @@ impl SecretManager {
     pub fn new(service: Service, token: GoogleToken, reader: Option<&str>) -> Self {
         let reader =
             reader.map_or_else(|| "MEMBER".to_owned(), |account| format!("serviceAccount:{account}"));
-        Self { service, token, reader }
+        Self { service: service.of_secrets(), token, reader }
     }
 
     /// The text of `projects/P/secrets/S`, its latest version unless `/versions/V` follows.
@@ -46,7 +47,9 @@ impl SecretManager {
         })?;
         let answer = self.service.read(&Call::new(Method::GET, path), &token).await;
         let answer = answer.map_err(|error| self.refused(resource, &error))?;
-        text(&answer).ok_or_else(|| {
+        let secret = text(&answer);
+        secret.iter().for_each(redact::know);
+        secret.ok_or_else(|| {
             PortError::new(
                 format!("the secret sm://{resource} is empty, or is no text"),
                 "store the secret as text: gcloud secrets versions add SECRET --data-file FILE",

@@ -19,8 +19,8 @@ pub async fn demo(args: &Demo, common: &Common) -> Result<Exit, Ended> {
     let ended = |exit| Err(Ended { exit, message: "the demo was ended; nothing of it is left".to_owned() });
     let outcome = tokio::select! {
         outcome = walk(args, common, place.path()) => outcome,
-        () = super::run::interrupted() => ended(Exit::Interrupted),
-        () = super::run::terminated() => ended(Exit::Terminated),
+        () = super::ending::interrupted() => ended(Exit::Interrupted),
+        () = super::ending::terminated() => ended(Exit::Terminated),
     };
     if place.is_kept() {
         print::err(&format!(
@@ -38,7 +38,7 @@ async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended
     let bar = progress(looks.len());
     let mut story = Story::default();
     for now in looks {
-        for look in week.look(now).await? {
+        for look in Box::pin(week.look(now)).await? {
             if let Some(line) = story.add(&look, &week.zone).filter(|_| for_people) {
                 bar.suspend(|| print::out(&line));
             }

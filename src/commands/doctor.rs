@@ -4,7 +4,7 @@ use super::print;
 use crate::cli::{Common, Output};
 use crate::doctor;
 use crate::exit::{Ended, Exit};
-use crate::report::{checks, github};
+use crate::report::checks;
 use crate::world;
 
 /// Looks at everything, and shows what was found.
@@ -18,11 +18,11 @@ pub async fn doctor(common: &Common) -> Result<Exit, Ended> {
         Output::Human => print::out(&checks::text(&found)),
         Output::Json => print::out(&print::pretty(&checks::document(&found))),
         Output::Ndjson => {
-            found.iter().for_each(|check| print::out(&format!("{}\n", serde_json::json!(check))));
+            found.iter().for_each(|check| print::out(&print::line(&serde_json::json!(check))));
         }
         Output::Github => {
-            print::out(&github::log(&checks::text(&found)));
-            print::out(&checks::annotations(&found));
+            print::out(&checks::text(&found));
+            print::commands(&checks::annotations(&found));
         }
     }
     Ok(if checks::any_failed(&found) { Exit::Failed } else { Exit::Success })

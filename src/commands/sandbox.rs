@@ -1,4 +1,4 @@
-//! `sandbox`: the loopback models of the stores and of Slack, until it is told to end.
+//! `sandbox`: the loopback models of the stores, of Slack and of GitHub, until it is told to end.
 
 use jiff::SignedDuration;
 use serde_json::json;
@@ -9,7 +9,8 @@ use crate::cli;
 use crate::exit::{Ended, Exit};
 use crate::ports::Clock as _;
 use crate::sandbox::{
-    AscAppSeed, ChannelSeed, GoogleSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, SecretSeed, Seed,
+    AscAppSeed, ChannelSeed, GitHubRepositorySeed, GoogleSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions,
+    SecretSeed, Seed,
 };
 
 /// Serves the sandbox, and prints where it is as one line of JSON.
@@ -35,7 +36,7 @@ pub async fn serve(args: &cli::Sandbox) -> Result<Exit, Ended> {
     print::out(&format!("{line}\n"));
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
-        () = super::run::terminated() => {}
+        () = super::ending::terminated() => {}
     }
     sandbox.shutdown().await;
     Ok(Exit::Success)
@@ -54,6 +55,9 @@ fn example() -> Seed {
         play: vec![PlayAppSeed::new(APP).with_track("production", production)],
         asc: vec![AscAppSeed::phased(APP, "2.0", "200", two_days_ago)],
         slack_channels: vec![ChannelSeed::new("C0123456", "releases")],
+        github: vec![
+            GitHubRepositorySeed::new("example/app").with_workflow("halted.yml", &["app", "version"]),
+        ],
         google: GoogleSeed { secrets: vec![SecretSeed::new(SECRET, "example")], ..GoogleSeed::default() },
         ..Seed::default()
     }

@@ -5,14 +5,17 @@
 
 use std::ops::Range;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::app_store_connect::RawAppStoreConnect;
 use super::at::{At, merged};
+use super::control::RawControl;
 use super::data::{RawData, Watching};
 use super::error::Problem;
-use super::google_play::{InReview, RawGooglePlay};
+use super::github::{GitHub, RawGitHub};
+use super::google_play::{AppRecovery, InReview, RawGooglePlay};
 use super::rollout_plan::{RawRolloutPlan, RolloutPlan};
 use super::rules::RawRules;
 use super::schedule::RawSchedule;
@@ -21,6 +24,8 @@ use super::slack::{RawSlack, Slack};
 use super::slo::RawSlo;
 use super::sources::{RawSources, Sources};
 use super::text::TrackName;
+use crate::domain::canonical;
+use crate::domain::control::Switch;
 use crate::domain::ids::{AppId, ApplicationId, Platform};
 use crate::domain::policy::Policy;
 
@@ -38,10 +43,16 @@ pub struct App {
     pub sources: Sources,
     /// What the judge is told.
     pub policy: Policy,
+    /// What the program may do for it at most.
+    pub mode: Switch,
     /// How it is looked at.
     pub watching: Watching,
+    /// How long the monitor may be silent before it is said.
+    pub monitor_silence: SignedDuration,
     /// Where people are told; none where nothing is set.
     pub slack: Option<Slack>,
+    /// The repository that is told of a halt; none where nothing is set.
+    pub github: Option<GitHub>,
     /// The steps of a staged rollout, where they are planned.
     pub rollout: Option<RolloutPlan>,
 }
@@ -54,6 +65,13 @@ impl App {
             Target::GooglePlay { .. } => Platform::Android,
             Target::AppStore { .. } => Platform::Ios,
         }
+    }
+
+    /// Hexadecimal SHA-256 of all settings of the app: what its releases are judged by. Neither comments nor other apps
+    /// change it, nor does the value of a secret.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        canonical::sha256(&canonical::text_of(self))
     }
 
     /// The package name or bundle id.
@@ -80,6 +98,8 @@ pub enum Target {
         credentials: Option<SecretRef>,
         /// What a halt does to changes that Google is reviewing.
         in_review: InReview,
+        /// What is done for devices that have a halted version already.
+        app_recovery: AppRecovery,
     },
     /// An app of the App Store.
     AppStore {
@@ -110,9 +130,11 @@ impl Target {
 pub(super) struct Defaults<'r> {
     pub(super) slo: Option<&'r RawSlo>,
     pub(super) rules: Option<&'r RawRules>,
+    pub(super) control: Option<&'r RawControl>,
     pub(super) schedule: Option<&'r RawSchedule>,
     pub(super) data: Option<&'r RawData>,
     pub(super) slack: Option<&'r RawSlack>,
+    pub(super) github: Option<&'r RawGitHub>,
     pub(super) google_play: Option<&'r RawGooglePlay>,
     pub(super) app_store_connect: Option<&'r RawAppStoreConnect>,
     pub(super) sources: Option<&'r RawSources>,
@@ -144,12 +166,16 @@ pub(super) struct RawApp {
     slo: Option<RawSlo>,
     /// Overrides the section `rules`.
     rules: Option<RawRules>,
+    /// Overrides the section `control`.
+    control: Option<RawControl>,
     /// Overrides the section `schedule`.
     schedule: Option<RawSchedule>,
     /// Overrides the section `data`.
     data: Option<RawData>,
     /// Overrides the section `slack`.
     slack: Option<RawSlack>,
+    /// Overrides the section `github`.
+    github: Option<RawGitHub>,
     /// Overrides the section `google_play`.
     google_play: Option<At<RawGooglePlay>>,
     /// Overrides the section `app_store_connect`.
@@ -183,15 +209,21 @@ impl RawApp {
         let sources = merged(self.sources.as_ref(), top.sources).check(&id)?;
         let data = merged(self.data.as_ref(), top.data);
         let (slo, guards) = merged(self.slo.as_ref(), top.slo).check(&id)?;
+        let schedule = merged(self.schedule.as_ref(), top.schedule);
+        let control = merged(self.control.as_ref(), top.control);
         let policy = Policy {
             rules: merged(self.rules.as_ref(), top.rules).check(&slo, guards),
             slo,
             data: data.check(&sources.sessions, &id)?,
-            zone: merged(self.schedule.as_ref(), top.schedule).zone(),
+            resume_grace: control.resume_grace(),
+            zone: schedule.zone(),
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
+        let github = merged(self.github.as_ref(), top.github).check(&id)?;
         let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
-        Ok(App { id, target, sources, policy, watching: data.watching(), slack, rollout })
+        let monitor_silence = schedule.monitor_silence();
+        let (mode, watching) = (control.mode(), data.watching());
+        Ok(App { id, target, sources, policy, mode, watching, monitor_silence, slack, github, rollout })
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {
@@ -210,7 +242,8 @@ impl RawApp {
         let track =
             self.track.as_ref().map_or_else(|| DEFAULT_TRACK.to_owned(), |track| track.get().to_text());
         let (credentials, in_review) = (section.credentials(), section.in_review());
-        Ok(Target::GooglePlay { package, track, credentials, in_review })
+        let app_recovery = section.app_recovery();
+        Ok(Target::GooglePlay { package, track, credentials, in_review, app_recovery })
     }
 
     fn app_store(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

@@ -17,6 +17,8 @@ pub struct Endpoints {
     pub app_store_connect: Option<String>,
     /// Instead of Slack.
     pub slack: Option<String>,
+    /// Instead of GitHub.
+    pub github: Option<String>,
     /// Instead of Google's token service; it also lets the other sources of tokens be on this machine: GitHub's, OAuth's
     /// and the metadata server.
     pub sts: Option<String>,
@@ -44,6 +46,9 @@ pub(super) struct RawEndpoints {
     /// Instead of Slack. Left out, the real service.
     #[schemars(extend("examples" = ["http://127.0.0.1:4003"]))]
     slack: Option<At<LoopbackUrl>>,
+    /// Instead of GitHub. Left out, the real service.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4006"]))]
+    github: Option<At<LoopbackUrl>>,
     /// Instead of Google's token service. With it the tokens of GitHub, OAuth and the metadata server may come from this machine too. Left out, the real services.
     #[schemars(extend("examples" = ["http://127.0.0.1:4004"]))]
     sts: Option<At<LoopbackUrl>>,
@@ -68,6 +73,7 @@ impl RawEndpoints {
             google_play: url(&self.google_play),
             app_store_connect: url(&self.app_store_connect),
             slack: url(&self.slack),
+            github: url(&self.github),
             sts: url(&self.sts),
             iam_credentials: url(&self.iam_credentials),
             secret_manager: url(&self.secret_manager),

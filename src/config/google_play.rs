@@ -16,6 +16,20 @@ pub enum InReview {
     Refuse,
 }
 
+/// What is done for devices that have a halted version already, by Google Play's app recovery.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum AppRecovery {
+    /// Nothing.
+    #[default]
+    Off,
+    /// An action is drafted after a confirmed halt; a person deploys it.
+    Draft,
+    /// An action is drafted and deployed after a confirmed halt: users are asked to update.
+    Deploy,
+}
+
 /// How Android apps are reached.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +41,9 @@ pub(super) struct RawGooglePlay {
     /// Whether a halt may take changes out of Google's review, where it can't be made otherwise. Default: true.
     #[schemars(extend("default" = true))]
     halt_cancels_review: Option<At<bool>>,
+    /// What is done after a confirmed halt for devices that have the version already: off, draft or deploy. Default: off.
+    #[schemars(extend("default" = AppRecovery::Off))]
+    app_recovery: Option<At<AppRecovery>>,
 }
 
 impl Section for RawGooglePlay {
@@ -34,6 +51,7 @@ impl Section for RawGooglePlay {
         Self {
             credentials: own_or(self.credentials.as_ref(), base.credentials.as_ref()),
             halt_cancels_review: own_or(self.halt_cancels_review.as_ref(), base.halt_cancels_review.as_ref()),
+            app_recovery: own_or(self.app_recovery.as_ref(), base.app_recovery.as_ref()),
         }
     }
 }
@@ -48,5 +66,9 @@ impl RawGooglePlay {
             true => InReview::CancelReview,
             false => InReview::Refuse,
         }
+    }
+
+    pub(super) fn app_recovery(&self) -> AppRecovery {
+        value_or(self.app_recovery.as_ref(), AppRecovery::Off)
     }
 }

@@ -11,11 +11,13 @@ mod app;
 mod app_store_connect;
 mod at;
 mod bytes;
+mod control;
 mod data;
 mod document;
 mod endpoints;
 mod error;
 mod gcp;
+mod github;
 mod google_play;
 mod rollout_plan;
 mod rules;
@@ -28,6 +30,7 @@ mod slo;
 mod sources;
 mod state;
 mod suggest;
+pub mod telemetry;
 mod text;
 mod warehouse;
 mod zone;
@@ -47,11 +50,13 @@ use toml::de::DeTable;
 use self::app::{Defaults, RawApp};
 use self::app_store_connect::RawAppStoreConnect;
 use self::at::At;
+use self::control::RawControl;
 use self::data::RawData;
 use self::document::Entry;
 use self::endpoints::RawEndpoints;
 use self::error::{Problem, SourceText};
 use self::gcp::RawGcp;
+use self::github::RawGitHub;
 use self::google_play::RawGooglePlay;
 use self::rules::RawRules;
 use self::schedule::RawSchedule;
@@ -59,6 +64,7 @@ use self::slack::RawSlack;
 use self::slo::RawSlo;
 use self::sources::RawSources;
 use self::state::RawState;
+use self::telemetry::RawTelemetry;
 use self::warehouse::RawWarehouse;
 use crate::domain::keys;
 
@@ -67,13 +73,16 @@ pub use self::data::Watching;
 pub use self::endpoints::Endpoints;
 pub use self::error::ConfigError;
 pub use self::gcp::Gcp;
-pub use self::google_play::InReview;
+pub use self::github::{GitHub, GitHubDispatch, GitHubIssue, PLACEHOLDERS};
+pub use self::google_play::{AppRecovery, InReview};
 pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
 pub use self::secret::{RefusedReference, SecretRef};
 pub use self::slack::{Slack, Way};
 pub use self::sources::{SessionSource, Sources};
-pub use self::state::State;
+pub use self::state::{DegradedHalt, State};
+pub use self::telemetry::{Telemetry, TelemetryEndpoint};
+pub use self::text::is_repository;
 pub use self::warehouse::Warehouse;
 
 /// A checked configuration. Every app carries all of its settings.
@@ -83,13 +92,18 @@ pub struct Config {
     pub warehouse: Warehouse,
     /// Where the program remembers.
     pub state: State,
+    /// Whether a bad release is halted even where it can't remember.
+    pub degraded_halt: DegradedHalt,
     /// Who the program is at Google.
     pub gcp: Gcp,
     /// Stand-ins for the remote services.
     pub endpoints: Endpoints,
     /// The apps, in the order of the file.
     pub apps: Vec<App>,
-    /// Hexadecimal SHA-256 of everything above, apps by their ids. Comments, order and defaults that are written
+    /// Where telemetry is sent. No part of the fingerprint: nothing is decided by it.
+    #[serde(skip_serializing_if = "Telemetry::is_off")]
+    pub telemetry: Telemetry,
+    /// Hexadecimal SHA-256 of everything above but for telemetry, apps by their ids. Comments, order and defaults that are written
     /// out do not change it; neither does the value of a secret.
     pub fingerprint: String,
 }
@@ -110,18 +124,24 @@ struct RawConfig {
     slo: Option<RawSlo>,
     /// The rules, each by its id.
     rules: Option<RawRules>,
+    /// How much the program may do.
+    control: Option<RawControl>,
     /// When things happen.
     schedule: Option<RawSchedule>,
     /// How fresh and complete the events must be.
     data: Option<RawData>,
     /// Where people are told.
     slack: Option<RawSlack>,
+    /// The repository that is told of a halt, and how.
+    github: Option<RawGitHub>,
     /// How Android apps are reached.
     google_play: Option<RawGooglePlay>,
     /// How iOS apps are reached.
     app_store_connect: Option<RawAppStoreConnect>,
     /// Where sessions and crashes are counted.
     sources: Option<RawSources>,
+    /// Where spans and metrics are sent.
+    telemetry: Option<RawTelemetry>,
     /// The apps, one `[[app]]` each.
     #[serde(default)]
     #[schemars(required, length(min = 1))]
@@ -195,9 +215,11 @@ impl RawConfig {
         let mut config = Config {
             warehouse: self.warehouse.clone().unwrap_or_default().check(gcp.project.as_deref())?,
             state: self.state.clone().unwrap_or_default().check(),
+            degraded_halt: self.state.clone().unwrap_or_default().degraded_halt(),
             gcp,
             endpoints: self.endpoints.clone().unwrap_or_default().check(),
             apps: apps.collect::<Result<_, _>>()?,
+            telemetry: self.telemetry.clone().unwrap_or_default().check()?,
             fingerprint: String::new(),
         };
         config.fingerprint = fingerprint(&config);
@@ -242,9 +264,11 @@ impl RawConfig {
         Defaults {
             slo: self.slo.as_ref(),
             rules: self.rules.as_ref(),
+            control: self.control.as_ref(),
             schedule: self.schedule.as_ref(),
             data: self.data.as_ref(),
             slack: self.slack.as_ref(),
+            github: self.github.as_ref(),
             google_play: self.google_play.as_ref(),
             app_store_connect: self.app_store_connect.as_ref(),
             sources: self.sources.as_ref(),
@@ -256,6 +280,7 @@ impl RawConfig {
 fn fingerprint(config: &Config) -> String {
     let mut canonical = config.clone();
     canonical.fingerprint.clear();
+    canonical.telemetry = Telemetry::default();
     canonical.apps.sort_by(|a, b| a.id.cmp(&b.id));
     let text =
         serde_json::to_string(&canonical).expect("a configuration is made of texts, numbers and lists");

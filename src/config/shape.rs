@@ -45,7 +45,9 @@ fn table(
     let known = || keys(schema);
     for (key, value) in table {
         let found = Found { key, value, place };
-        match schema["properties"].get(found.name()) {
+        // A table of free names says what each of its values is.
+        let free = || schema.get("additionalProperties").filter(|values| values.is_object());
+        match schema["properties"].get(found.name()).or_else(free) {
             Some(expected) => check_value(expected, &found, problems),
             None => problems.push(unknown(&found, known())),
         }
@@ -200,6 +202,7 @@ fn line(key: &str, expected: &Value) -> String {
     let example = expected.get("default").or_else(|| expected["examples"].get(0));
     match example {
         Some(example) => format!("{key} = {example}"),
+        None if expected["type"] == "string" => format!("{key} = \"...\""),
         None => format!("{key} = ..."),
     }
 }
@@ -211,7 +214,7 @@ mod tests {
     /// Every value below a schema, with its name.
     fn leaves<'s>(name: &'s str, schema: &'s Value) -> Vec<(&'s str, &'s Value)> {
         match schema["type"].as_str() {
-            Some("object") => {
+            Some("object") if schema["properties"].is_object() => {
                 let properties = schema["properties"].as_object().unwrap();
                 properties.iter().flat_map(|(name, inner)| leaves(name, inner)).collect()
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::at::At;
+use super::at::{At, value_or};
 use super::text::{DatabaseId, FileName, ProjectId};
 
 /// The default file of the state.
@@ -31,6 +31,16 @@ pub enum State {
     },
 }
 
+/// What is done for a bad release where the state can't be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DegradedHalt {
+    /// It is halted.
+    Made,
+    /// Nothing; the run fails.
+    NotMade,
+}
+
 /// Where the program remembers. For the whole program.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +59,9 @@ pub(super) struct RawState {
     /// The Firestore database, for `firestore`. One of its own: never `(default)`, which is the app's. Default: tidegate.
     #[schemars(extend("default" = DEFAULT_DATABASE))]
     database: Option<At<DatabaseId>>,
+    /// Whether a bad release is halted even where the state can't be reached. Nothing else is done then. Default: true.
+    #[schemars(extend("default" = true))]
+    degraded_halt: Option<At<bool>>,
 }
 
 /// A kind of state store.
@@ -63,6 +76,13 @@ enum Kind {
 }
 
 impl RawState {
+    pub(super) fn degraded_halt(&self) -> DegradedHalt {
+        match value_or(self.degraded_halt.as_ref(), true) {
+            true => DegradedHalt::Made,
+            false => DegradedHalt::NotMade,
+        }
+    }
+
     pub(super) fn check(&self) -> State {
         match self.kind.as_ref().map_or(Kind::Sqlite, |kind| *kind.get()) {
             Kind::Sqlite => State::Sqlite {

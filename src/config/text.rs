@@ -16,6 +16,13 @@ const LONGEST_ID: usize = 64;
 const LONGEST_PAGE: usize = 3000;
 /// The length of the id of a workload identity pool, or of a provider in it, in characters.
 const POOL_PART_LENGTH: RangeInclusive<usize> = 4..=32;
+/// The longest name of an owner, a repository or a file at GitHub, in characters; the real ones have at most 100.
+const LONGEST_NAME: usize = 100;
+/// The longest label, environment, event type and name of a branch at GitHub, in characters.
+const LONGEST_LABEL: usize = 50;
+const LONGEST_ENVIRONMENT: usize = 255;
+const LONGEST_EVENT_TYPE: usize = 100;
+const LONGEST_REF: usize = 255;
 
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $check:path, $pattern:literal) => {
@@ -106,6 +113,48 @@ text!(
     LocationName,
     location,
     "^[A-Za-z0-9-]+$"
+);
+text!(
+    /// A repository of GitHub, `owner/name`.
+    RepositoryText,
+    repository,
+    "^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$"
+);
+text!(
+    /// A label of an issue.
+    LabelName,
+    label,
+    "^[^,]{1,50}$"
+);
+text!(
+    /// The login of a person at GitHub.
+    LoginName,
+    login,
+    "^[A-Za-z0-9][A-Za-z0-9_-]*$"
+);
+text!(
+    /// An environment of a repository.
+    EnvironmentName,
+    environment,
+    "\\S"
+);
+text!(
+    /// A branch, tag or commit of a repository.
+    GitRef,
+    git_ref,
+    "^[^ ~^:?*\\[\\\\]+$"
+);
+text!(
+    /// The type of an event of one's own.
+    EventType,
+    event_type,
+    "^.{1,100}$"
+);
+text!(
+    /// A file in `.github/workflows`.
+    WorkflowFile,
+    workflow_file,
+    "^[A-Za-z0-9._-]+\\.ya?ml$"
 );
 text!(
     /// The address of a page for people.
@@ -287,6 +336,99 @@ fn location(given: &str) -> Result<(), Refused> {
     ))
 }
 
+/// A repository becomes part of an address, so it holds nothing that could lead elsewhere.
+fn repository(given: &str) -> Result<(), Refused> {
+    if is_repository(given) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no repository of GitHub"),
+        "write it as owner/name, such as \"example/app\", without an address before it and without .git after it",
+    ))
+}
+
+/// Whether a text is `owner/name`, as GitHub writes it, and can't lead elsewhere in an address.
+#[must_use]
+pub fn is_repository(given: &str) -> bool {
+    let Some((owner, name)) = given.split_once('/') else { return false };
+    let dashed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let plain = |c: char| dashed(c) || matches!(c, '.' | '_');
+    let short = |part: &str| !part.is_empty() && part.len() <= LONGEST_NAME;
+    let leads_elsewhere = matches!(name, "." | "..") || name.ends_with(".git");
+    short(owner) && short(name) && owner.chars().all(dashed) && name.chars().all(plain) && !leads_elsewhere
+}
+
+fn label(given: &str) -> Result<(), Refused> {
+    // GitHub lists labels with commas between them.
+    let plain = !given.trim().is_empty() && !given.chars().any(|c| c.is_control() || c == ',');
+    if plain && given.chars().count() <= LONGEST_LABEL {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("holds {given:?}, which is no label"),
+        format!("write labels = [\"tidegate\"], each of at most {LONGEST_LABEL} characters without a comma"),
+    ))
+}
+
+fn login(given: &str) -> Result<(), Refused> {
+    let plain = given.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let begins = given.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if plain && begins && given.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("holds {given:?}, which is no login"),
+        "write the login as GitHub shows it, without @, such as assignees = [\"octocat\"]; a team can't be assigned",
+    ))
+}
+
+fn environment(given: &str) -> Result<(), Refused> {
+    let plain = !given.trim().is_empty() && !given.chars().any(char::is_control);
+    if plain && given.chars().count() <= LONGEST_ENVIRONMENT {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no name of an environment"),
+        "write it as the settings of the repository do, such as \"production\"",
+    ))
+}
+
+fn git_ref(given: &str) -> Result<(), Refused> {
+    const FORBIDDEN: [char; 8] = [' ', '~', '^', ':', '?', '*', '[', '\\'];
+    let plain = !given.chars().any(|c| c.is_control() || FORBIDDEN.contains(&c));
+    let named = !given.is_empty() && !given.starts_with(['-', '/']) && !given.contains("..");
+    if plain && named && given.len() <= LONGEST_REF {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no branch, tag or commit"),
+        "write its name, such as \"main\", or leave it out",
+    ))
+}
+
+fn event_type(given: &str) -> Result<(), Refused> {
+    let plain = !given.trim().is_empty() && !given.chars().any(char::is_control);
+    if plain && given.chars().count() <= LONGEST_EVENT_TYPE {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no type of an event"),
+        format!("write at most {LONGEST_EVENT_TYPE} characters, such as \"tidegate-halted\""),
+    ))
+}
+
+fn workflow_file(given: &str) -> Result<(), Refused> {
+    let plain = given.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    let stem = given.strip_suffix(".yml").or_else(|| given.strip_suffix(".yaml"));
+    if plain && stem.is_some_and(|stem| !stem.is_empty()) && given.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    Err(Refused::new(
+        format!("is {given:?}, which is no workflow file"),
+        "write the file's name without its folder, such as \"halted.yml\"",
+    ))
+}
+
 fn loopback(given: &str) -> Result<(), Refused> {
     const HOSTS: [&str; 3] = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
     let port = HOSTS.iter().find_map(|host| given.strip_prefix(host));
@@ -385,6 +527,55 @@ mod tests {
         for bad in ["(default)", "", "tide/gate", "Tidegate", "abc", "tidegate-"] {
             assert!(database(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_repository_can_not_lead_elsewhere() {
+        for good in ["acme/app", "a/b", "acme-inc/my.app_2", "o/.github"] {
+            assert!(repository(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "acme",
+            "acme/",
+            "/app",
+            "acme/..",
+            "acme/.",
+            "acme/a/b",
+            "acme/app?x=1",
+            "acme/app#1",
+            "ac%2fme/app",
+            "https://github.com/acme/app",
+            "acme/app.git",
+            "../app",
+            "acme/ app",
+        ] {
+            assert!(repository(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_at_github_have_their_forms() {
+        assert!(workflow_file("halted.yml").is_ok() && workflow_file("a.b-c_d.yaml").is_ok());
+        for bad in [
+            "",
+            ".yml",
+            "halted",
+            "../halted.yml",
+            ".github/workflows/halted.yml",
+            "halted.yml?x",
+            "h alted.yml",
+        ] {
+            assert!(workflow_file(bad).is_err(), "{bad}");
+        }
+        assert!(git_ref("release/2.0").is_ok() && git_ref("v1").is_ok());
+        for bad in ["", "a b", "a..b", "-x", "/x", "a:b", "a~1", "a\\b"] {
+            assert!(git_ref(bad).is_err(), "{bad}");
+        }
+        assert!(label("needs: triage").is_ok() && label("a,b").is_err() && label("").is_err());
+        assert!(login("octocat").is_ok() && login("@octocat").is_err() && login("acme/team").is_err());
+        assert!(event_type("x").is_ok() && event_type(&"x".repeat(101)).is_err() && event_type(" ").is_err());
+        assert!(environment("production").is_ok() && environment(" ").is_err());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::domain::ids::Platform;
 use crate::domain::release::RolloutStatus;
 use crate::exit::Ended;
 use crate::jobs::AppReport;
+use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::ports::Clock;
 use crate::queries::Table;
@@ -216,14 +217,17 @@ impl Week {
             // What is known of tables holds for one run.
             self.world = world(&self.config).await?;
         }
+        let brakes = Brakes::new(self.clock.moment(), LONGEST);
         let monitor = ReleaseMonitor {
             state: self.world.state.as_ref(),
             clock: &self.clock,
             holder: crate::commands::run::holder(),
+            brakes: &brakes,
+            held: Mutex::default(),
         };
         let mut looks = Vec::new();
         for (app, world) in App::ALL.into_iter().zip(&self.world.apps) {
-            let reports = monitor.run(world).await.map_err(Ended::failed)?;
+            let reports = Box::pin(monitor.run(world)).await.map_err(Ended::failed)?;
             looks.extend(reports.into_iter().map(|report| Look { at: now, app, report }));
         }
         Ok(looks)

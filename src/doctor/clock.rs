@@ -1,21 +1,16 @@
 //! The machine's clock against that of a service: tokens that are signed here are refused where they differ.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Patient;
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::{SystemClock, offset};
 use crate::adapters::{app_store_connect, bigquery, google_play, slack};
 use crate::config::{Target, Warehouse};
+use crate::domain::skew::{DOUBTFUL, FIX, WRONG};
 use crate::ports::Clock as _;
 use crate::report::checks::Check;
 
 const CHECK: &str = "clock";
-/// Beyond this, tokens and the age of data are doubtful.
-const DOUBTFUL: SignedDuration = SignedDuration::from_secs(60);
-/// Beyond this, services refuse tokens and nothing permissive may be done.
-const WRONG: SignedDuration = SignedDuration::from_mins(5);
-/// How a clock is set right.
-const FIX: &str = "sudo timedatectl set-ntp true; on a runner of somebody else's, use another one";
 
 /// Compares the clock with the first service that says what time it is.
 pub async fn check(patient: &Patient<'_>) -> Check {
@@ -56,12 +51,9 @@ fn services(patient: &Patient<'_>) -> Vec<crate::adapters::http::Service> {
     services
 }
 
-/// A service writes whole seconds, and its instant lies somewhere within the call.
 fn compared(service: &str, before: Timestamp, after: Timestamp, there: Timestamp) -> Check {
-    let ahead = before.duration_since(there) - SignedDuration::from_secs(1);
-    let behind = there.duration_since(after);
-    let (off, word) = if ahead > behind { (ahead, "ahead of") } else { (behind, "behind") };
-    let off = off.max(SignedDuration::ZERO);
+    let skew = offset(before, after, there);
+    let (off, word) = (skew.abs(), if skew.is_negative() { "ahead of" } else { "behind" });
     let found = match off.as_secs() {
         0 => format!("agrees with {service}"),
         seconds => format!("{seconds} s {word} {service}"),
@@ -77,6 +69,7 @@ fn compared(service: &str, before: Timestamp, after: Timestamp, there: Timestamp
 mod tests {
     use super::*;
     use crate::report::checks::Status;
+    use jiff::SignedDuration;
 
     fn off(local: &str) -> (Status, String) {
         let there: Timestamp = "2026-11-18T12:00:00Z".parse().unwrap();

@@ -10,6 +10,7 @@ mod clock;
 mod cost;
 mod embedded;
 mod google;
+mod heartbeat;
 mod secrets;
 mod slack;
 mod state;
@@ -57,6 +58,7 @@ pub async fn examine(loaded: &Loaded, named: &[String]) -> Result<Vec<Check>, En
     let google = Google::check(&patient, &client, &mut checks).await;
     let secrets = Secrets::check(&patient, &google, &mut checks).await;
     checks.push(state::check(&patient, &google).await);
+    checks.extend(heartbeat::check(&patient, &google).await);
     match &loaded.config.warehouse {
         Warehouse::Embedded { path } => embedded::check(&patient, path, &mut checks).await,
         Warehouse::BigQuery { .. } => Box::pin(bigquery::check(&patient, &google, &mut checks)).await,

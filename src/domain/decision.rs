@@ -42,6 +42,9 @@ pub struct Record {
     pub queries: Vec<QueryCost>,
     /// The program that judged.
     pub tidegate_version: String,
+    /// The fingerprint of the app's configuration; none in records that are older than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
 }
 
 /// What was judged, before it has an id.
@@ -63,6 +66,8 @@ pub struct Judged {
     pub policy: Policy,
     /// The queries of this reading and what each cost.
     pub queries: Vec<QueryCost>,
+    /// The fingerprint of the app's configuration.
+    pub configuration: Option<String>,
 }
 
 impl Record {
@@ -83,13 +88,25 @@ impl Record {
             judgement,
             queries: judged.queries,
             tidegate_version: env!("CARGO_PKG_VERSION").to_owned(),
+            configuration: judged.configuration,
         }
     }
 
-    /// Whether judging the stored evidence again gives the stored judgement.
+    /// The record that this program makes of the stored evidence: where nothing was changed, the same to the byte.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        judge(&self.facts, &self.policy, self.decided_at) == self.judgement
+    pub fn judged_again(&self) -> Self {
+        let again = Self::judge(Judged {
+            release: self.release.clone(),
+            version: self.version.clone(),
+            builds: self.builds.clone(),
+            generation: self.generation,
+            now: self.decided_at,
+            facts: self.facts.clone(),
+            policy: self.policy.clone(),
+            queries: self.queries.clone(),
+            configuration: self.configuration.clone(),
+        });
+        Self { record_version: self.record_version, tidegate_version: self.tidegate_version.clone(), ..again }
     }
 }
 

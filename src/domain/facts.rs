@@ -102,6 +102,10 @@ pub struct DataFacts {
     /// Set where the sessions were not read again, with the reason that this changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spared: Option<Spared>,
+    /// How many seconds the machine's clock is behind the services', or ahead where negative; set only where that is so
+    /// much that nothing permissive may be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_off_seconds: Option<i64>,
 }
 
 /// What a reading says of the data itself.
@@ -136,6 +140,9 @@ pub struct Facts {
     pub data: DataFacts,
     /// When the one fast-track check of this cycle was made.
     pub fast_track_checked_at: Option<Timestamp>,
+    /// When a person resumed the release after a halt; none where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
 }
 
 impl Facts {
@@ -168,8 +175,11 @@ impl Facts {
                 absent,
                 revised,
                 spared: None,
+                clock_off_seconds: None,
             },
             fast_track_checked_at: state.fast_track_checked_at,
+            // A resume starts the counts anew.
+            resumed_at: (state.generation > 0).then_some(state.cycle_start),
         }
     }
 
@@ -183,6 +193,13 @@ impl Facts {
     #[must_use]
     pub fn mature(&self) -> Counts {
         self.days.iter().map(|day| day.mature).sum()
+    }
+
+    /// Whether a person resumed the release so lately that rules may not halt it again: those who have the bad build
+    /// keep it, and go on crashing.
+    #[must_use]
+    pub fn are_in_grace(&self, policy: &Policy, now: Timestamp) -> bool {
+        self.resumed_at.is_some_and(|resumed| now.duration_since(resumed) < policy.resume_grace)
     }
 
     /// The rollout day in the configured zone.
@@ -236,6 +253,7 @@ impl Facts {
             (self.fresh().sessions == 0, Reason::NoSessions),
             (!self.data.missing_days.is_empty(), Reason::DaysMissing),
             (self.data.revised, Reason::CountsRevised),
+            (self.data.clock_off_seconds.is_some(), Reason::ClockWrong),
             (since(self.data.newest_session_at) > policy.data.max_age, Reason::SessionsStale),
             (since(self.data.newest_crash_at) > policy.data.max_crash_silence, Reason::CrashExportSilent),
         ];

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::plain;
+
 /// Why a name was refused: what it is, what was given, what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {given:?} {problem}")]
@@ -24,6 +26,11 @@ const LONGEST_VERSION: usize = 100;
 const LONGEST_APPLICATION_ID: usize = 155;
 /// The longest app id, in characters: it becomes part of labels and document ids.
 const LONGEST_APP_ID: usize = 63;
+
+/// What was given, as an error may quote it: it can be of any length, and hold anything.
+fn quoted(given: &str) -> String {
+    plain::cut(&plain::line(given), LONGEST_VERSION)
+}
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $check:expr) => {
@@ -42,7 +49,7 @@ macro_rules! name {
                 let check: fn(&str) -> Result<(), &'static str> = $check;
                 match check(&given) {
                     Ok(()) => Ok(Self(given)),
-                    Err(problem) => Err(InvalidName { what: $what, given, problem }),
+                    Err(problem) => Err(InvalidName { what: $what, given: quoted(&given), problem }),
                 }
             }
 
@@ -190,6 +197,12 @@ mod tests {
     fn a_refused_name_says_what_and_why() {
         let error = AppId::new("My App").unwrap_err().to_string();
         assert!(error.contains("app id \"My App\"") && error.contains("lowercase"), "{error}");
+    }
+
+    #[test]
+    fn a_refused_name_is_quoted_in_part_and_in_plain_text() {
+        let error = VersionName::new(format!("\u{1b}[31m{}", "x".repeat(10_000))).unwrap_err().to_string();
+        assert!(error.contains("[31mxxx") && error.len() < 300 && !error.contains('\u{1b}'), "{error}");
     }
 
     #[test]

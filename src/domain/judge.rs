@@ -31,6 +31,8 @@ pub enum Decision {
     StaleData,
     /// People are told.
     Warn,
+    /// A person's hold stands against what the evidence asks for.
+    Overridden,
     /// Could not be judged or acted on.
     Error,
     /// Stopped.
@@ -49,6 +51,7 @@ impl Decision {
             Self::InsufficientData => "insufficient-data",
             Self::StaleData => "stale-data",
             Self::Warn => "warn",
+            Self::Overridden => "overridden",
             Self::Error => "error",
             Self::Halt => "halt",
         }
@@ -109,7 +112,12 @@ fn outcome(rule: &rules::Rule, facts: &Facts, policy: &Policy, now: Timestamp) -
     let mode = (rule.mode)(policy);
     let ruling = (rule.judge)(facts, policy, now);
     // Of counts that can't be true, no rule says anything.
-    let effective = if facts.are_absurd() { Verdict::Inconclusive } else { effective(ruling.verdict, mode) };
+    let effective = match effective(ruling.verdict, mode) {
+        _ if facts.are_absurd() => Verdict::Inconclusive,
+        // What a person has just resumed is theirs to watch: people are told, and the store is left alone.
+        Verdict::Halt if facts.are_in_grace(policy, now) => Verdict::Warn,
+        effective => effective,
+    };
     RuleOutcome { rule: rule.id.to_owned(), mode, ruling, effective }
 }
 

@@ -36,11 +36,16 @@ impl Links {
         let run = page("This run", &self.run);
         let in_order = match kind {
             // A person has to do it by hand, now.
-            NoteKind::HaltFailed => [console, runbook, crashes, run],
+            NoteKind::HaltFailed | NoteKind::HaltHeld => [console, runbook, crashes, run],
             NoteKind::Alarm => [run, runbook, console, None],
-            NoteKind::Superseded | NoteKind::HaltedElsewhere | NoteKind::PauseBudget => {
-                [console, crashes, run, runbook]
-            }
+            NoteKind::Superseded
+            | NoteKind::HaltedElsewhere
+            | NoteKind::PauseBudget
+            | NoteKind::Resumed
+            | NoteKind::Held
+            | NoteKind::HoldEnds
+            | NoteKind::HoldEnded => [console, crashes, run, runbook],
+            NoteKind::Reconfigured | NoteKind::Silence => [run, runbook, None, None],
             NoteKind::Warning | NoteKind::Halt | NoteKind::FastTrack | NoteKind::BudgetAlert => {
                 [crashes, console, run, runbook]
             }

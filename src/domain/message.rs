@@ -6,14 +6,19 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::canonical;
+use super::control::{ControlMode, Said};
 use super::decision::Record;
+use super::heartbeat::Silence;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::judge::{Judgement, RuleOutcome};
 use super::outbox::Refusal;
+use super::pause_budget::{MOST_DAYS, PauseBudget};
 use super::policy::Mode;
-use super::rate::Rate;
-use super::release::{Action, Change, ReleaseId};
+use super::rate::{Rate, UserFraction};
+use super::release::{Action, Change, ReleaseId, ReleaseState};
 use super::verdict::{Evidence, Reason, Verdict};
 use super::watch::Trouble;
 
@@ -39,6 +44,20 @@ pub enum NoteKind {
     HaltedElsewhere,
     /// A paused release has used up most of the days that it may be paused.
     PauseBudget,
+    /// The release must be halted, and a person's hold stands against it.
+    HaltHeld,
+    /// A person has resumed the release, and the store shows it.
+    Resumed,
+    /// A person has set a hold.
+    Held,
+    /// A hold is about to end.
+    HoldEnds,
+    /// A person has ended a hold.
+    HoldEnded,
+    /// The release is judged by other settings than before.
+    Reconfigured,
+    /// No run completed for a while, so nobody was watching.
+    Silence,
 }
 
 impl NoteKind {
@@ -47,10 +66,22 @@ impl NoteKind {
     #[must_use]
     pub fn must_arrive(self) -> bool {
         match self {
-            Self::Halt | Self::HaltFailed | Self::Alarm | Self::HaltedElsewhere => true,
-            Self::Warning | Self::FastTrack | Self::BudgetAlert | Self::Superseded | Self::PauseBudget => {
-                false
-            }
+            Self::Halt
+            | Self::HaltFailed
+            | Self::HaltHeld
+            | Self::Alarm
+            | Self::HaltedElsewhere
+            | Self::PauseBudget => true,
+            Self::Warning
+            | Self::FastTrack
+            | Self::BudgetAlert
+            | Self::Superseded
+            | Self::Resumed
+            | Self::Held
+            | Self::HoldEnds
+            | Self::HoldEnded
+            | Self::Reconfigured
+            | Self::Silence => false,
         }
     }
 
@@ -65,6 +96,13 @@ impl NoteKind {
             Self::Alarm => ("🔕", "NOT WATCHED"),
             Self::HaltedElsewhere => ("🛑", "HALTED BY SOMEBODY"),
             Self::PauseBudget => ("⏳", "PAUSE ENDS SOON"),
+            Self::HaltHeld => ("🚨", "NOT HALTED"),
+            Self::Resumed => ("▶️", "RESUMED"),
+            Self::Held => ("✋", "ON HOLD"),
+            Self::HoldEnds => ("⏳", "HOLD ENDS"),
+            Self::HoldEnded => ("▶️", "HOLD ENDED"),
+            Self::Reconfigured => ("🔧", "OTHER SETTINGS"),
+            Self::Silence => ("⏰", "WAS NOT WATCHED"),
         }
     }
 }
@@ -214,7 +252,7 @@ fn shortened(text: &str, longest: usize) -> String {
 }
 
 /// The longest reason of somebody else that a note repeats, in characters.
-const LONGEST_REASON: usize = 240;
+const LONGEST_REASON: usize = 400;
 /// The most lines of such reasons.
 const MOST_REASONS: usize = 3;
 
@@ -302,9 +340,15 @@ pub fn budget_alert(record: &Record) -> Option<Note> {
 pub fn superseded(id: &ReleaseId, version: &str, change: &Change, found: &str) -> Note {
     let (symbol, word) = NoteKind::Superseded.symbol_and_word();
     let wanted = change.as_str();
-    let next = match change.stops() {
-        true => "If it must be stopped, do it in the store's console, or release a fixed version.",
-        false => "Nothing to do: a person's change wins.",
+    let next = match (change.stops(), id.platform) {
+        (true, Platform::Android) => format!(
+            "If it must be stopped: release a fixed version, or halt it with your own word: tidegate control halt --app {}",
+            id.app
+        ),
+        (true, Platform::Ios) => {
+            "If it must be stopped, do it in the store's console, or release a fixed version.".to_owned()
+        }
+        (false, _) => "Nothing to do: a person's change wins.".to_owned(),
     };
     Note {
         kind: NoteKind::Superseded,
@@ -314,9 +358,39 @@ pub fn superseded(id: &ReleaseId, version: &str, change: &Change, found: &str) -
         ),
         lines: vec![format!("The evidence asked for a {wanted}, but {found}. Nothing was changed.")],
         figures: Vec::new(),
-        next: next.to_owned(),
+        next,
         topic: found.to_owned(),
         subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// What people are told where somebody else has halted a release. `stood` says how it stood before, as far as is known.
+#[must_use]
+pub fn halted_elsewhere(
+    id: &ReleaseId,
+    version: &VersionName,
+    builds: &[BuildNumber],
+    stood: Option<UserFraction>,
+) -> Note {
+    let (symbol, word) = NoteKind::HaltedElsewhere.symbol_and_word();
+    let stood = stood.map(|fraction| format!("; it stood at {fraction} of users")).unwrap_or_default();
+    Note {
+        kind: NoteKind::HaltedElsewhere,
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): the store shows it as halted",
+            id.platform, id.app
+        ),
+        lines: vec![format!("It was halted in the store's console or by another tool{stood}.")],
+        figures: Vec::new(),
+        next: "It stays halted until a person resumes it; then its counts start anew.".to_owned(),
+        topic: String::new(),
+        subject: Some(Subject {
+            release: id.clone(),
+            version: version.clone(),
+            builds: builds.to_vec(),
+            decision: None,
+        }),
         links: Vec::new(),
     }
 }
@@ -343,6 +417,69 @@ pub fn halt_failed(id: &ReleaseId, version: &str, what: &str, fix: &str) -> Note
     }
 }
 
+/// What people are told where a paused release has used up most of its pause.
+#[must_use]
+pub fn pause_budget(state: &ReleaseState, budget: &PauseBudget) -> Note {
+    let (symbol, word) = NoteKind::PauseBudget.symbol_and_word();
+    let ReleaseId { app, platform, .. } = &state.id;
+    let used = budget.days_used();
+    let ends = match budget.is_used_up() {
+        true => format!("The {MOST_DAYS} days were used up on {}.", budget.ends_at().strftime("%Y-%m-%d")),
+        false => format!("The {MOST_DAYS} days are used up on {}.", budget.ends_at().strftime("%Y-%m-%d")),
+    };
+    Note {
+        kind: NoteKind::PauseBudget,
+        headline: format!(
+            "{symbol} {word} {platform} {} ({app}): {used} of {MOST_DAYS} days of pause are used",
+            state.version
+        ),
+        lines: vec![
+            ends,
+            "What Apple does then is not documented: it may go on, and offer the release to everybody."
+                .to_owned(),
+        ],
+        figures: Vec::new(),
+        next: "Release a fixed version before that day: it takes the place of this one.".to_owned(),
+        topic: String::new(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// The line of a halt's message about a release that may not be paused for long any more.
+#[must_use]
+pub fn pause_left(budget: &PauseBudget) -> String {
+    let left = match budget.days_left() {
+        0 => "no day of pause is left".to_owned(),
+        1 => "1 day of pause is left".to_owned(),
+        days => format!("{days} days of pause are left"),
+    };
+    format!(
+        "Of {MOST_DAYS} days {left}, until {}. What Apple does then is not documented.",
+        budget.ends_at().strftime("%Y-%m-%d")
+    )
+}
+
+/// What people are told where nobody was watching a release for a while.
+#[must_use]
+pub fn silence(id: &ReleaseId, version: &str, silence: Silence) -> Note {
+    let (symbol, word) = NoteKind::Silence.symbol_and_word();
+    let (since, hours) = (minute(silence.since), silence.hours());
+    Note {
+        headline: format!(
+            "{symbol} {word} {} {version} ({}): the monitor has not run for {hours} h",
+            id.platform, id.app
+        ),
+        lines: vec![format!(
+            "The last run before this one completed at {since}. What has come since is counted now."
+        )],
+        next: "Look at the schedule if this goes on: GitHub starts runs late, and leaves some out."
+            .to_owned(),
+        topic: since,
+        ..plain(NoteKind::Silence)
+    }
+}
+
 /// What people are told where nothing could be concluded about an app for some runs.
 #[must_use]
 pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String]) -> Note {
@@ -360,6 +497,188 @@ pub fn alarm(app: &AppId, platform: Platform, trouble: &Trouble, found: &[String
         subject: None,
         links: Vec::new(),
     }
+}
+
+/// Settings that are shown one by one; more are only counted.
+const SHOWN_SETTINGS: usize = 8;
+
+/// What people are told where a release is judged by other settings than `before`.
+#[must_use]
+pub fn reconfigured(record: &Record, before: Option<&Record>) -> Note {
+    let (symbol, word) = NoteKind::Reconfigured.symbol_and_word();
+    let release = &record.release;
+    let mut lines = before.map(|before| changed_settings(before, record)).unwrap_or_default();
+    if let Some(other) = before.filter(|before| before.tidegate_version != record.tidegate_version) {
+        let (old, new) = (&other.tidegate_version, &record.tidegate_version);
+        lines
+            .push(format!("It was judged by tidegate {old} and is by {new}, which may have other settings."));
+    }
+    lines.push("What was halted stays halted, and nothing is resumed.".to_owned());
+    Note {
+        kind: NoteKind::Reconfigured,
+        headline: format!(
+            "{symbol} {word} {} {} ({}): the configuration changed during the rollout",
+            release.platform, record.version, release.app
+        ),
+        lines,
+        figures: Vec::new(),
+        next: format!(
+            "If nobody meant that, look at the newest change of the configuration. {}",
+            explain(record)
+        ),
+        topic: record.configuration.clone().unwrap_or_default(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+/// What differs in what the judge is told, by the names of the evidence.
+fn changed_settings(before: &Record, now: &Record) -> Vec<String> {
+    let changes = canonical::differences_of(&before.policy, &now.policy);
+    if changes.is_empty() {
+        return vec!["The objectives, the rules and the limits of the data are the same.".to_owned()];
+    }
+    let shown = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), canonical::text);
+    let lines = changes.iter().take(SHOWN_SETTINGS);
+    let lines =
+        lines.map(|change| format!("{}: {}, was {}", change.at, shown(&change.other), shown(&change.one)));
+    let more = changes.len().saturating_sub(SHOWN_SETTINGS);
+    lines.chain((more > 0).then(|| format!("and {more} more"))).collect()
+}
+
+/// What people are told where a release must be halted and a person's hold stands against it.
+#[must_use]
+pub fn halt_held(record: &Record, held: &Said) -> Note {
+    let deciding = deciding(record);
+    let found = deciding.map(|outcome| sentence(&outcome.rule, &outcome.ruling.evidence));
+    let fraction = record.facts.user_fraction.map(|f| format!(" to {f} of users")).unwrap_or_default();
+    let offered = format!("It is still being offered{fraction}: {}.", hold_in_words(held));
+    Note {
+        headline: headline(NoteKind::HaltHeld, record, deciding),
+        lines: found.into_iter().chain([offered]).collect(),
+        figures: Vec::new(),
+        next: format!(
+            "Halt it with `tidegate control halt`, or end the hold with `tidegate control release-hold`. {}",
+            explain(record)
+        ),
+        topic: deciding.map(|outcome| outcome.rule.clone()).unwrap_or_default(),
+        subject: Some(Subject::of(record)),
+        ..plain(NoteKind::HaltHeld)
+    }
+}
+
+/// What people are told once the store shows a person's order; none for what is no person's.
+#[must_use]
+pub fn of_order(state: &ReleaseState, change: &Change) -> Option<Note> {
+    let stood = state.last_fraction.map(|f| format!(" at {f} of users")).unwrap_or_default();
+    let (kind, word, done, next) = match change {
+        Change::Withdraw { word } => (
+            NoteKind::Halt,
+            word,
+            format!("The rollout was stopped and the store shows it as halted; it stood{stood}."),
+            "Those who have it keep it: prepare a fix or a rollback. Only a person can resume it.",
+        ),
+        Change::Resume { at, word } => (
+            NoteKind::Resumed,
+            word,
+            match at {
+                Some(share) => format!("It is offered again, to {share} of users. Counting starts anew."),
+                None => format!("It is offered again, to as many as before{stood}. Counting starts anew."),
+            },
+            "Watch the newest crashes. It can be halted again on new evidence.",
+        ),
+        Change::Halt | Change::FastTrack | Change::Raise { .. } | Change::Start { .. } => return None,
+    };
+    let (symbol, shown) = kind.symbol_and_word();
+    let id = &state.id;
+    Some(Note {
+        headline: format!(
+            "{symbol} {shown} {} {} ({}): by {}",
+            id.platform,
+            state.version,
+            id.app,
+            word.actor()
+        ),
+        lines: vec![format!("Reason: {}", word.reason()), done],
+        next: next.to_owned(),
+        topic: word.at().to_string(),
+        subject: Some(Subject {
+            release: id.clone(),
+            version: state.version.clone(),
+            builds: Vec::new(),
+            decision: None,
+        }),
+        ..plain(kind)
+    })
+}
+
+/// What people are told of a hold: that it was set, that it is about to end, or that a person has ended it.
+#[must_use]
+pub fn of_hold(kind: NoteKind, app: &AppId, platform: Platform, held: &Said) -> Note {
+    let (symbol, shown) = kind.symbol_and_word();
+    let version = held.release.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let until = held.until.map(|until| until.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
+    let (about, lines, next) = match kind {
+        NoteKind::HoldEnds => (
+            format!("{until}, then the rules go on"),
+            vec![format!("{}.", hold_in_words(held))],
+            "To keep it on hold: `tidegate control hold` with a new end.".to_owned(),
+        ),
+        NoteKind::HoldEnded => (
+            format!("by {}", held.word.actor()),
+            vec![format!("Reason: {}", held.word.reason())],
+            "The rules go on from here.".to_owned(),
+        ),
+        _ => (
+            format!("by {} until {until}", held.word.actor()),
+            vec![format!("Reason: {}", held.word.reason()), what_is_held(held).to_owned()],
+            "It ends by itself, or with `tidegate control release-hold`.".to_owned(),
+        ),
+    };
+    Note {
+        headline: format!("{symbol} {shown} {platform}{version} ({app}): {about}"),
+        lines,
+        figures: Vec::new(),
+        next,
+        topic: until,
+        ..plain(kind)
+    }
+}
+
+fn plain(kind: NoteKind) -> Note {
+    Note {
+        kind,
+        headline: String::new(),
+        lines: Vec::new(),
+        figures: Vec::new(),
+        next: String::new(),
+        topic: String::new(),
+        subject: None,
+        links: Vec::new(),
+    }
+}
+
+fn what_is_held(held: &Said) -> &'static str {
+    match (held.mode, held.also_halt) {
+        (ControlMode::Observe, _) => {
+            "Releases are only looked at: nothing is done to them, and nobody is told."
+        }
+        (_, true) => "Nothing is done to a release, not even a halt.",
+        (_, false) => "Nothing is released further. A bad release is halted all the same.",
+    }
+}
+
+/// Who holds what back, until when and why, without the full stop.
+#[must_use]
+pub fn hold_in_words(held: &Said) -> String {
+    let until = held.until.map(|until| until.strftime(" until %Y-%m-%d %H:%M UTC").to_string());
+    let mode = match held.mode {
+        ControlMode::Observe => "only looks on",
+        ControlMode::Hold | ControlMode::Auto => "is on hold",
+    };
+    let of =
+        held.release.as_ref().map_or_else(|| "the app".to_owned(), |version| format!("release {version}"));
+    format!("{of} {mode}{}, set by {}: {}", until.unwrap_or_default(), held.word.actor(), held.word.reason())
 }
 
 /// A share of a budget is shown to the hundredth of a percent.

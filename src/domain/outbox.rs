@@ -8,11 +8,14 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::control::Said;
 use super::decision::Record;
+use super::heartbeat::Silence;
 use super::ids::{AppId, DecisionId, Platform};
 use super::keys;
 use super::message::{self, Note, NoteKind, Subject};
-use super::release::{Change, Intent, ReleaseId, ReleaseState};
+use super::pause_budget::PauseBudget;
+use super::release::{Action, Change, Intent, Release, ReleaseId, ReleaseState};
 use super::verdict::Verdict;
 use super::watch::Watch;
 
@@ -32,6 +35,14 @@ pub enum Delivery {
     Withdrawn,
     /// Could not be sent and can't be until a person changes something; the runs say so.
     Dead,
+}
+
+impl Delivery {
+    /// Whether it is still to be sent.
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        matches!(self, Self::Pending | Self::Sending)
+    }
 }
 
 /// Where a message goes.
@@ -215,7 +226,10 @@ pub fn messages(record: &Record, state: &ReleaseState, known: &[Message], sinks:
         notes.push((alert, Delivery::Pending));
     }
     if let Some(action) = record.judgement.action {
-        notes.push((message::acted(record, action), Delivery::Waiting));
+        let mut note = message::acted(record, action);
+        let short = PauseBudget::of(state, record.decided_at).filter(PauseBudget::is_short);
+        note.lines.extend(short.filter(|_| action == Action::Halt).as_ref().map(message::pause_left));
+        notes.push((note, Delivery::Waiting));
     }
     let to_each = |(note, delivery): (Note, Delivery)| {
         let takers = sinks.iter().filter(move |sink| sink.takes(note.kind)).copied();
@@ -269,6 +283,52 @@ fn subject(state: &ReleaseState, decision: Option<DecisionId>, known: &[Message]
     }
 }
 
+/// The message that tells that somebody else has halted a release; none where it was told already. `before` is what was
+/// remembered of it until now.
+#[must_use]
+pub fn halted_elsewhere(
+    before: &ReleaseState,
+    live: &Release,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
+    merged(note, Sink::Slack, Delivery::Pending, now, before, known)
+}
+
+/// The message that tells that the pause of a halted release ends soon; none where it does not, or was told already.
+#[must_use]
+pub fn pause_budget(state: &ReleaseState, known: &[Message], now: Timestamp) -> Option<Message> {
+    let budget = PauseBudget::of(state, now).filter(|budget| budget.is_nearly_used_up(state))?;
+    merged(message::pause_budget(state, &budget), Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// The message that tells that a release is judged by other settings; none where this change was told already.
+#[must_use]
+pub fn reconfigured(
+    record: &Record,
+    before: &Reconfigured<'_>,
+    state: &ReleaseState,
+    known: &[Message],
+) -> Option<Message> {
+    let after = state.configuration.as_deref().unwrap_or_default();
+    let id = &state.id;
+    let parts = [id.app.as_str(), id.platform.as_str(), &id.key, before.configuration, after];
+    let key = keys::key("config", &parts);
+    let note = message::reconfigured(record, before.record);
+    let is_new = known.iter().all(|message| message.key != key);
+    is_new.then(|| new(key, note, Sink::Slack, Delivery::Pending, record.decided_at, state, known))
+}
+
+/// What a release was judged by before.
+#[derive(Debug, Clone, Copy)]
+pub struct Reconfigured<'a> {
+    /// The fingerprint of the configuration.
+    pub configuration: &'a str,
+    /// The decision before this one, where it is still known.
+    pub record: Option<&'a Record>,
+}
+
 /// The message that tells that an app is not watched. It belongs to no release, so its release has no key.
 #[must_use]
 pub fn alarm(
@@ -295,6 +355,76 @@ pub fn alarm(
     })
 }
 
+/// The message that tells that nobody was watching a release; none where that silence was told already.
+#[must_use]
+pub fn silence(state: &ReleaseState, silence: Silence, known: &[Message], now: Timestamp) -> Option<Message> {
+    let of_release = message_key(NoteKind::Silence, Sink::Slack, state);
+    let key = keys::key("silence", &[&of_release, &silence.since.to_string()]);
+    if known.iter().any(|message| message.key == key) {
+        return None;
+    }
+    let note = message::silence(&state.id, state.version.as_str(), silence);
+    Some(new(key, note, Sink::Slack, Delivery::Pending, now, state, known))
+}
+
+/// The message that tells that a person's hold keeps a bad release from being halted; none where it was told already.
+#[must_use]
+pub fn halt_held(
+    record: &Record,
+    state: &ReleaseState,
+    held: &Said,
+    known: &[Message],
+    now: Timestamp,
+) -> Option<Message> {
+    merged(message::halt_held(record, held), Sink::Slack, Delivery::Pending, now, state, known)
+}
+
+/// The messages that tell of a person's order once the store shows it.
+#[must_use]
+pub fn of_order(
+    state: &ReleaseState,
+    change: &Change,
+    known: &[Message],
+    sinks: &[Sink],
+    now: Timestamp,
+) -> Vec<Message> {
+    let Some(note) = message::of_order(state, change) else { return Vec::new() };
+    let takers = sinks.iter().filter(|sink| sink.takes(note.kind)).copied();
+    takers.filter_map(|sink| merged(note.clone(), sink, Delivery::Waiting, now, state, known)).collect()
+}
+
+/// The message about a hold that was set, is about to end, or was ended, in the thread of the release that it is about.
+/// Without a state it is about the whole app, and stands alone.
+#[must_use]
+pub fn about_hold(
+    key: String,
+    note: Note,
+    app: (&AppId, Platform),
+    state: Option<&ReleaseState>,
+    known: &[Message],
+    now: Timestamp,
+) -> Message {
+    let of_release = |message: &&Message| state.is_some_and(|state| message.release == state.id);
+    let thread_of: Vec<Message> = known.iter().filter(of_release).cloned().collect();
+    let release = state.map_or_else(
+        || ReleaseId { app: app.0.clone(), platform: app.1, key: String::new() },
+        |state| state.id.clone(),
+    );
+    Message {
+        key,
+        sink: Sink::Slack,
+        release,
+        parent: thread(note.kind, &thread_of),
+        note,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        refusal: None,
+        written_at: now,
+    }
+}
+
 /// What went wrong and what to do about it, in the words of the store's adapter.
 #[derive(Debug, Clone, Copy)]
 pub struct PortProblem<'a> {
@@ -317,6 +447,13 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::Alarm => "alarm",
         NoteKind::HaltedElsewhere => "haltedelsewhere",
         NoteKind::PauseBudget => "pausebudget",
+        NoteKind::HaltHeld => "haltheld",
+        NoteKind::Resumed => "resumed",
+        NoteKind::Held => "held",
+        NoteKind::HoldEnds => "holdends",
+        NoteKind::HoldEnded => "holdended",
+        NoteKind::Reconfigured => "config",
+        NoteKind::Silence => "silence",
     };
     match sink {
         Sink::Slack => release_key(kind, state),
@@ -336,7 +473,8 @@ pub fn told_by(change: &Change) -> Option<NoteKind> {
     match change {
         Change::Halt | Change::Withdraw { .. } => Some(NoteKind::Halt),
         Change::FastTrack => Some(NoteKind::FastTrack),
-        Change::Raise { .. } | Change::Start { .. } | Change::Resume { .. } => None,
+        Change::Resume { .. } => Some(NoteKind::Resumed),
+        Change::Raise { .. } | Change::Start { .. } => None,
     }
 }
 

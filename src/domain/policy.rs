@@ -131,6 +131,9 @@ pub struct Policy {
     pub rules: RulePolicies,
     /// The data.
     pub data: DataPolicy,
+    /// For so long after a person's resume a halt counts as a warning.
+    #[serde(default, skip_serializing_if = "SignedDuration::is_zero")]
+    pub resume_grace: SignedDuration,
     /// The zone in which rollout days are counted.
     #[serde(with = "jiff::fmt::serde::tz::required")]
     pub zone: TimeZone,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::UtcDay;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::looking::Looked;
+use super::pause_budget::Pauses;
 use super::persons_word::PersonsWord;
 use super::rate::UserFraction;
 
@@ -225,8 +226,14 @@ pub struct ReleaseState {
     /// What is remembered of earlier looks at the tables.
     #[serde(default)]
     pub looked: Looked,
+    /// How long it has been paused, where the store allows only so much of it.
+    #[serde(default, skip_serializing_if = "Pauses::is_empty")]
+    pub pauses: Pauses,
     /// The effect that was decided last.
     pub intent: Option<Intent>,
+    /// The fingerprint of the configuration that it was judged by last.
+    #[serde(default)]
+    pub configuration: Option<String>,
 }
 
 impl ReleaseState {
@@ -234,6 +241,7 @@ impl ReleaseState {
     #[must_use]
     pub fn first_seen(id: ReleaseId, release: &Release, cycle_start: Timestamp, now: Timestamp) -> Self {
         Self {
+            pauses: Pauses::default().seen(id.platform, release, now),
             id,
             version: release.version.clone(),
             generation: 0,
@@ -247,7 +255,13 @@ impl ReleaseState {
             newest_crash_at: None,
             looked: Looked::default(),
             intent: None,
+            configuration: None,
         }
+    }
+
+    /// Notes what it is judged by now. Answers what it was judged by before, where that was something else.
+    pub fn judged_by(&mut self, configuration: &str) -> Option<String> {
+        self.configuration.replace(configuration.to_owned()).filter(|before| before != configuration)
     }
 
     /// Whether a halt was decided and is not there yet. Nothing else is judged meanwhile.

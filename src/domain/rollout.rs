@@ -42,9 +42,12 @@ fn is_there(change: &Change, live: &Release) -> bool {
     match change {
         Change::Halt | Change::Withdraw { .. } => live.status == RolloutStatus::Halted,
         Change::FastTrack => live.status == RolloutStatus::Completed,
-        Change::Raise { to: share } | Change::Start { at: share } => {
-            live.status == RolloutStatus::RollingOut && is_offered_to(share)
-        }
+        Change::Raise { to: share } | Change::Start { at: share } => match live.status {
+            RolloutStatus::RollingOut => is_offered_to(share),
+            // A share of everybody is a completion.
+            RolloutStatus::Completed => share.is_about(UserFraction::EVERYBODY),
+            RolloutStatus::Pending | RolloutStatus::Halted => false,
+        },
         Change::Resume { .. } => {
             matches!(live.status, RolloutStatus::RollingOut | RolloutStatus::Completed)
         }
@@ -77,18 +80,42 @@ fn raised_already(now: Option<UserFraction>, to: UserFraction) -> Option<String>
     }
 }
 
+/// Whether somebody else has stopped a release that was offered when it was last looked at.
+#[must_use]
+pub fn was_halted_by_somebody(before: &ReleaseState, live: &Release) -> bool {
+    let is_ours = match before.last_seen {
+        RolloutStatus::RollingOut => before.waits_for_a_halt() || confirmed_halt(before),
+        // A halt of ours that was confirmed before is not what took it back from everybody.
+        RolloutStatus::Completed => before.waits_for_a_halt(),
+        RolloutStatus::Halted | RolloutStatus::Pending => return false,
+    };
+    live.status == RolloutStatus::Halted && !is_ours
+}
+
 /// Takes what the store shows now into the state. A release that was halted and is rolling out again was resumed by
 /// a person: the generation rises and the counts start anew, otherwise the old crashes would halt it at once.
 #[must_use]
 pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseState {
     let was_halted = state.last_seen == RolloutStatus::Halted || confirmed_halt(&state);
+    state.pauses = state.pauses.seen(state.id.platform, live, now);
     if was_halted && live.status == RolloutStatus::RollingOut {
-        state.generation += 1;
-        state.cycle_start = now;
-        state.fast_track_checked_at = None;
-        state.settled_on = None;
-        state.intent = None;
+        return resumed(state, live, now);
     }
+    state.last_seen = live.status;
+    state.last_fraction = live.user_fraction;
+    state.looked_at = now;
+    state
+}
+
+/// A release that a person has resumed: the generation rises, so that it can be halted and told of anew, and the counts
+/// start anew, otherwise the old crashes would halt it at once.
+#[must_use]
+pub fn resumed(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseState {
+    state.generation += 1;
+    state.cycle_start = now;
+    state.fast_track_checked_at = None;
+    state.settled_on = None;
+    state.intent = None;
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.looked_at = now;
@@ -162,6 +189,37 @@ mod tests {
             next_step(&to(0.75), Some(&release(RolloutStatus::Halted))),
             NextStep::Supersede(_)
         ));
+    }
+
+    #[test]
+    fn a_raise_to_everybody_is_there_once_it_is_completed() {
+        let to = |share: f64| Change::Raise { to: UserFraction::new(share).unwrap() };
+        let completed = release(RolloutStatus::Completed);
+        assert_eq!(next_step(&to(1.0), Some(&completed)), NextStep::Confirm);
+        assert!(matches!(next_step(&to(0.75), Some(&completed)), NextStep::Supersede(_)));
+    }
+
+    #[test]
+    fn a_halt_is_somebody_elses_where_none_of_ours_explains_it() {
+        let halted = release(RolloutStatus::Halted);
+        assert!(was_halted_by_somebody(&state(RolloutStatus::RollingOut), &halted));
+        assert!(was_halted_by_somebody(&state(RolloutStatus::Completed), &halted));
+        assert!(!was_halted_by_somebody(&state(RolloutStatus::Halted), &halted));
+        assert!(!was_halted_by_somebody(
+            &state(RolloutStatus::RollingOut),
+            &release(RolloutStatus::RollingOut)
+        ));
+        for (action, status, told) in [
+            (Change::Halt, IntentStatus::Planned, false),
+            (Change::Halt, IntentStatus::Confirmed, false),
+            (Change::FastTrack, IntentStatus::Confirmed, true),
+        ] {
+            let mut ours = state(RolloutStatus::RollingOut);
+            let decision = DecisionId::new("d-0123456789abcdef").unwrap();
+            let (key, planned_at) = ("k".to_owned(), Timestamp::UNIX_EPOCH);
+            ours.intent = Some(Intent { key, action, status, decision, planned_at });
+            assert_eq!(was_halted_by_somebody(&ours, &halted), told, "{ours:?}");
+        }
     }
 
     #[test]

@@ -93,6 +93,8 @@ reasons! {
     CountsRevised = "counts-revised",
     /// Nothing is known of one or more days of the cycle.
     DaysMissing = "days-missing",
+    /// The machine's clock is minutes away from the services'.
+    ClockWrong = "clock-wrong",
     /// The newest session is too old.
     SessionsStale = "sessions-stale",
     /// No crash report of any version for so long that the export has probably stopped.
@@ -113,6 +115,18 @@ reasons! {
     BudgetRests = "budget-rests",
     /// The lease ended, or another run took it over, while this run was active.
     LeaseLost = "lease-lost",
+    /// A person's hold stands against what the evidence asks for.
+    Held = "held",
+    /// The mode is off: nobody was asked anything.
+    SwitchedOff = "switched-off",
+    /// It was not begun, because the run or its lease is about to end, or was told to.
+    Postponed = "postponed",
+    /// A person asked for it.
+    PersonsWord = "persons-word",
+    /// No run has left anything half done.
+    NothingLeft = "nothing-left",
+    /// Somebody changed what the decision was made on before it was written down.
+    ChangedMeanwhile = "changed-meanwhile",
     /// The store or the warehouse could not be asked.
     CouldNotComplete = "could-not-complete",
 }

@@ -26,6 +26,9 @@ pub struct Watch {
     pub not_before: Option<Timestamp>,
     /// What the queries of this month have cost.
     pub spent: Spent,
+    /// When the store's list last showed that nothing was rolling out, without a look at every release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_at: Option<Timestamp>,
 }
 
 /// An episode of trouble.
@@ -59,6 +62,8 @@ pub struct RunNews {
     pub not_before: Option<Timestamp>,
     /// Bytes billed.
     pub bytes_billed: u64,
+    /// When the store's list showed that nothing was rolling out, where that was enough.
+    pub listed_at: Option<Timestamp>,
 }
 
 impl Watch {
@@ -67,6 +72,7 @@ impl Watch {
     pub fn after(&self, news: &RunNews, alarm_after_runs: u32, now: Timestamp) -> (Self, Alarm) {
         let mut next = self.clone();
         next.not_before = news.not_before;
+        next.listed_at = news.listed_at.or(self.listed_at);
         next.spent = self.spent.plus(news.bytes_billed, now);
         let Some(reason) = news.trouble else {
             next.trouble = None;

@@ -2,13 +2,16 @@
 //!
 //! Everything that a job knows of the outside world is a port, so a job can be run against any world.
 
+pub mod brakes;
 pub mod release_monitor;
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use crate::domain::control::Switch;
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::Silence;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
 use crate::domain::judge::Decision;
 use crate::domain::links::Links;
@@ -24,17 +27,20 @@ use crate::ports::{MetricSource, Notifier, PortError, RolloutTarget};
 pub enum JobId {
     /// Judges every release that is rolling out, and acts on it.
     ReleaseMonitor,
+    /// Finishes what earlier runs left half done, and judges nothing.
+    Outbox,
 }
 
 impl JobId {
     /// Every job.
-    pub const ALL: [Self; 1] = [Self::ReleaseMonitor];
+    pub const ALL: [Self; 2] = [Self::ReleaseMonitor, Self::Outbox];
 
     /// The id on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReleaseMonitor => "release-monitor",
+            Self::Outbox => "outbox",
         }
     }
 }
@@ -47,10 +53,16 @@ pub struct AppWorld {
     pub platform: Platform,
     /// What the judge is told.
     pub policy: Policy,
+    /// What the environment and the configuration let the program do, the stricter of the two.
+    pub switch: Switch,
+    /// The fingerprint of all settings of the app.
+    pub configuration: String,
     /// Whether sessions may be left unread where they change nothing.
     pub read_sessions: ReadSessions,
     /// After so many runs in a row that could conclude nothing, people are told.
     pub alarm_after_runs: u32,
+    /// How long the monitor may be silent before the next run says so.
+    pub monitor_silence: SignedDuration,
     /// Bytes that this app's queries may be billed for in a month; none where there is no budget.
     pub budget_per_month: Option<u64>,
     /// Whether a bad release is halted even where the state store is down.
@@ -110,8 +122,12 @@ pub struct AppReport {
     pub problems: Vec<String>,
     /// A service asked to be left alone for so long.
     pub wait: Option<SignedDuration>,
+    /// No run had completed for so long before this one.
+    pub silence: Option<Silence>,
     /// What is not as good as it could be, and no problem.
     pub notices: Vec<String>,
+    /// Why what the evidence asks for was not done, where people's words or modes stand against it.
+    pub withheld: Option<String>,
 }
 
 /// Whether an effect was had.
@@ -127,9 +143,15 @@ impl AppReport {
     /// The report of an app without a release that is rolling out.
     #[must_use]
     pub fn nothing_rolling_out(world: &AppWorld) -> Self {
+        Self { notices: world.shortcomings(), ..Self::blank(world.id.clone(), world.platform) }
+    }
+
+    /// The report of an app of which nothing is known.
+    #[must_use]
+    pub fn blank(app: AppId, platform: Platform) -> Self {
         Self {
-            app: world.id.clone(),
-            platform: world.platform,
+            app,
+            platform,
             version: None,
             builds: Vec::new(),
             decision: Decision::None,
@@ -139,19 +161,34 @@ impl AppReport {
             record: None,
             problems: Vec::new(),
             wait: None,
-            notices: world.shortcomings(),
+            silence: None,
+            notices: Vec::new(),
+            withheld: None,
+        }
+    }
+
+    /// The report of an app whose mode is off.
+    #[must_use]
+    pub fn switched_off(app: AppId, platform: Platform) -> Self {
+        let withheld = Some("the mode of the app is off: nobody was asked anything".to_owned());
+        Self { reason: Reason::SwitchedOff, withheld, ..Self::blank(app, platform) }
+    }
+
+    /// The report of an app that could not even be set up.
+    #[must_use]
+    pub fn not_set_up(app: AppId, platform: Platform, problem: String) -> Self {
+        Self {
+            decision: Decision::Error,
+            reason: Reason::CouldNotComplete,
+            problems: vec![problem],
+            ..Self::blank(app, platform)
         }
     }
 
     /// The report of an app that could not be judged.
     #[must_use]
     pub fn failed(world: &AppWorld, problem: String) -> Self {
-        Self {
-            decision: Decision::Error,
-            reason: Reason::CouldNotComplete,
-            problems: vec![problem],
-            ..Self::nothing_rolling_out(world)
-        }
+        Self::not_set_up(world.id.clone(), world.platform, problem)
     }
 
     /// Whether the data itself has to be looked at by a person at once: an export that stopped looks like perfect health.
@@ -181,5 +218,16 @@ impl AppReport {
             record: Some(record),
             ..Self::nothing_rolling_out(world)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::heartbeat;
+
+    #[test]
+    fn every_job_has_a_heartbeat() {
+        assert_eq!(JobId::ALL.map(JobId::as_str), heartbeat::JOBS);
     }
 }

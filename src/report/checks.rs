@@ -6,7 +6,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::github::{MOST_ANNOTATIONS, message, property};
+use super::escape::{workflow_message, workflow_property};
+use super::github::MOST_ANNOTATIONS;
 use super::json::SCHEMA_VERSION;
 
 /// How a check ended.
@@ -166,8 +167,8 @@ pub fn annotations(checks: &[Check]) -> String {
 fn annotation(level: &str, check: &Check) -> String {
     let app = check.app.as_ref().map(|app| format!("{app}: ")).unwrap_or_default();
     let fix = check.fix.as_ref().map(|fix| format!("\nfix: {fix}")).unwrap_or_default();
-    let title = property(&format!("{app}{}", check.subject));
-    format!("::{level} title={title}::{}\n", message(&format!("{}{fix}", check.found)))
+    let title = workflow_property(&format!("{app}{}", check.subject));
+    format!("::{level} title={title}::{}\n", workflow_message(&format!("{}{fix}", check.found)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The output for people: the answer first, then the numbers, then each rule.
 
+use jiff::Timestamp;
+
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::{Heartbeat, Silence};
 use crate::domain::judge::RuleOutcome;
 use crate::domain::message::grouped;
 use crate::domain::rate::Rate;
@@ -11,6 +14,51 @@ use crate::jobs::{Acted, AppReport};
 #[must_use]
 pub fn text(reports: &[AppReport]) -> String {
     reports.iter().map(report).collect::<Vec<_>>().join("\n")
+}
+
+/// What holds for the whole run, a line each.
+#[must_use]
+pub fn notices(notices: &[String]) -> String {
+    notices.iter().map(|notice| format!("! {}\n", notice.replace('\n', "\n  "))).collect()
+}
+
+/// That nobody was watching for a while.
+#[must_use]
+pub fn silence(silence: Silence) -> String {
+    format!(
+        "the monitor has not run for {} h: the last run completed {}\n  fix: look at the schedule if this goes on; \
+         GitHub starts runs late, and leaves some out",
+        silence.hours(),
+        minute(silence.since)
+    )
+}
+
+/// When a job ran last, on one line.
+#[must_use]
+pub fn heartbeat(heartbeat: &Heartbeat, now: Timestamp) -> String {
+    let Heartbeat { job, run, exit, .. } = heartbeat;
+    let completed = heartbeat
+        .last_completed
+        .map_or_else(|| "never completed".to_owned(), |at| format!("last completed {}", minute(at)));
+    let expected = heartbeat.next_expected.map(|at| match now > at {
+        true => format!(", overdue since {}", minute(at)),
+        false => format!(", next expected by {}", minute(at)),
+    });
+    let started = minute(heartbeat.last_started);
+    format!(
+        "{job}: {completed}{} (newest run {run} of {started}, exit {exit})\n",
+        expected.unwrap_or_default()
+    )
+}
+
+/// The releases of an app and what was decided of each, on one line.
+#[must_use]
+pub fn titles(reports: &[AppReport]) -> String {
+    let one = |report: &AppReport| {
+        let version = report.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        format!("{}{version}: {}", report.app, report.decision.as_str())
+    };
+    reports.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// The text of one app.
@@ -31,6 +79,7 @@ pub fn report(report: &AppReport) -> String {
     )];
     lines.extend(report.record.iter().flat_map(evidence));
     lines.extend(report.notices.iter().map(|notice| format!("  note: {notice}")));
+    lines.extend(report.withheld.iter().map(|why| format!("  {why}")));
     lines.extend(report.problems.iter().map(|problem| format!("  ! {}", problem.replace('\n', "\n  "))));
     lines.join("\n") + "\n"
 }
@@ -93,6 +142,6 @@ pub fn interval(evidence: &Evidence) -> String {
 
 /// An instant to the minute.
 #[must_use]
-pub fn minute(at: jiff::Timestamp) -> String {
+pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -56,6 +56,7 @@ pub fn result(report: &AppReport) -> Value {
         "data_through": facts.map(|facts| facts.data.through),
         "bytes_billed": record.map(|record| bytes_billed(&record.queries)),
         "rules": record.map(|record| record.judgement.rules.iter().map(rule).collect::<Vec<_>>()).unwrap_or_default(),
+        "withheld": report.withheld,
         "problems": report.problems,
         "notices": report.notices,
     })

@@ -8,6 +8,7 @@
 //! | `/now` | GET, POST | `{"now": RFC 3339}`; null goes back to the wall clock |
 //! | `/latency` | PUT | `{"milliseconds"}` that every answer takes |
 //! | `/faults` | GET, POST, DELETE | one fault or a list |
+//! | `/chance` | PUT | `{"seed", "percent"}` of the requests that fail, until the faults are deleted |
 //! | `/requests` | GET, DELETE | `{"total", "requests"}` |
 //! | `/play/apps` | POST | an app |
 //! | `/play/apps/{package}` | PATCH | stage, review, sending |
@@ -16,11 +17,17 @@
 //! | `/asc/apps/{bundle id}/versions` | POST | a version |
 //! | `/asc/versions/{id}` | PATCH | `{"state"}` |
 //! | `/asc/phased-releases/{id}` | PATCH | `{"state"}`, as by a person |
-//! | `/asc/budget` | PUT | `{"requests_per_hour"}`; null lifts it |
+//! | `/asc/budget` | PUT | `{"requests_per_hour", "requests_per_minute"}`; null lifts a limit |
+//! | `/asc/clock` | PUT | `{"ahead_seconds"}` of the clock by which tokens are judged |
 //! | `/slack/channels` | POST | a channel |
 //! | `/slack/channels/{id}` | PATCH | `{"access"}`: the bot's place in it |
 //! | `/slack/channels/{id}/messages` | POST | `{"text"}`, as by a person |
 //! | `/slack/channels/{id}/messages/{ts}` | DELETE | as by a person |
+//! | `/github/repositories` | POST | a repository |
+//! | `/github/repositories/{owner}/{name}/issues` | POST | an issue that somebody else opens |
+//! | `/github/repositories/{owner}/{name}/issues/{number}` | PATCH | `{"state"}`, as by a person |
+//! | `/github/token` | PUT | `{"of": "workflow" or "person"}`: whose token it is |
+//! | `/github/budget` | PUT | `{"requests_per_hour"}`; null goes back to GitHub's own |
 //! | `/slack/token` | PUT | `{"scopes": [..]}` |
 //! | `/slack/limit` | PUT | `{"posts_per_second"}`; null lifts it |
 //! | `/slack/files` | GET | files that were announced, and whether they are shown |
@@ -34,7 +41,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -43,6 +50,7 @@ use super::asc::seed::{AppVersionState, PhasedReleaseState};
 use super::bigquery::seed::Access;
 use super::call::{Call, CallBody, Reply};
 use super::faults::Fault;
+use super::github::seed::{GitHubCaller, IssueState};
 use super::model::Model;
 use super::play::error::PlayError;
 use super::slack::ChannelAccess;
@@ -134,14 +142,40 @@ struct LatencyBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ChanceBody {
+    seed: u64,
+    percent: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BudgetBody {
     requests_per_hour: Option<usize>,
+    requests_per_minute: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AscClockBody {
+    ahead_seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HourBody {
+    requests_per_hour: Option<u32>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AccessBody {
     access: ChannelAccess,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenBody {
+    of: GitHubCaller,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +230,10 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("GET", ["faults"]) => return Ok(json!({"faults": model.faults()})),
         ("POST", ["faults"]) => add_faults(model, call)?,
         ("DELETE", ["faults"]) => model.clear_faults(),
+        ("PUT", ["chance"]) => {
+            let chance: ChanceBody = body(call)?;
+            model.set_chance(chance.seed, chance.percent);
+        }
         ("GET", ["requests"]) => {
             let requests = model.requests();
             return Ok(json!({"total": requests.len(), "requests": requests}));
@@ -216,7 +254,15 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("PATCH", ["asc", "phased-releases", id]) => {
             model.change_phased_release(id, body::<StateBody<PhasedReleaseState>>(call)?.state)?;
         }
-        ("PUT", ["asc", "budget"]) => model.set_asc_budget(body::<BudgetBody>(call)?.requests_per_hour),
+        ("PUT", ["asc", "budget"]) => {
+            let budget = body::<BudgetBody>(call)?;
+            model.set_asc_budget(budget.requests_per_hour);
+            model.set_asc_minute_limit(budget.requests_per_minute);
+        }
+        ("PUT", ["asc", "clock"]) => {
+            let ahead = SignedDuration::from_secs(body::<AscClockBody>(call)?.ahead_seconds);
+            model.set_asc_clock_ahead(ahead);
+        }
         ("POST", ["slack", "channels"]) => model.add_slack_channel(body(call)?)?,
         ("PATCH", ["slack", "channels", channel]) => {
             model.set_slack_access(channel, body::<AccessBody>(call)?.access)?;
@@ -233,6 +279,19 @@ fn route(model: &Model, call: &Call) -> Result<Value, ControlError> {
         ("DELETE", ["slack", "channels", channel, "messages", ts]) => {
             model.delete_slack_message(channel, ts)?;
         }
+        ("POST", ["github", "repositories"]) => model.add_github_repository(body(call)?)?,
+        ("POST", ["github", "repositories", owner, name, "issues"]) => {
+            let number = model.open_github_issue(&format!("{owner}/{name}"), body(call)?)?;
+            return Ok(json!({"number": number}));
+        }
+        ("PATCH", ["github", "repositories", owner, name, "issues", number]) => {
+            let state = body::<StateBody<IssueState>>(call)?.state;
+            // A number that is none names no issue.
+            let number = number.parse().unwrap_or_default();
+            model.set_github_issue_state(&format!("{owner}/{name}"), number, state)?;
+        }
+        ("PUT", ["github", "token"]) => model.set_github_caller(body::<TokenBody>(call)?.of),
+        ("PUT", ["github", "budget"]) => model.set_github_budget(body::<HourBody>(call)?.requests_per_hour),
         ("POST", ["bigquery", "datasets"]) => model.add_bigquery_dataset(body(call)?)?,
         ("PATCH", ["bigquery", "datasets", project, dataset]) => {
             model.change_bigquery_dataset(project, dataset, body(call)?)?;

@@ -13,20 +13,21 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::github::error::GitHubError;
 use super::google::model::{GoogleModel, PROVIDER, SignIn};
 use super::google::tokens::{Tokens, random};
-use super::time::wall_clock;
 
 const ASC_KEY_ID: &str = "SANDBOXKEY";
 const ASC_ISSUER_ID: &str = "5a7db0c5-0000-4000-8000-000000000001";
 const ASC_AUDIENCE: &str = "appstoreconnect-v1";
 /// The longest life of an App Store Connect token, from `iat` to `exp`.
 const ASC_TOKEN_SECONDS: i64 = 1_200;
-/// How far ahead of this machine's clock a token may be issued.
+/// How far ahead of the service's clock a token may be issued.
 const CLOCK_SKEW_SECONDS: i64 = 10;
 const PLAY_SCOPE: &str = "https://www.googleapis.com/auth/androidpublisher";
 /// Either opens BigQuery.
@@ -37,8 +38,8 @@ const SIGNED: &str = "eyJ";
 const PLAY_PROJECT: &str = "tidegate-sandbox";
 const PLAY_KEY_ID: &str = "5a7db0c50000000000000000000000000000c0de";
 const PLAY_CLIENT_ID: &str = "100000000000000000001";
-/// Bytes of chance in the Slack token.
-const SLACK_TOKEN_BYTES: usize = 12;
+/// Bytes of chance in the tokens of Slack and GitHub.
+const TOKEN_BYTES: usize = 12;
 /// Characters in a line of a PEM file.
 const PEM_LINE: usize = 64;
 
@@ -59,6 +60,8 @@ pub struct Credentials {
     pub play_client_email: String,
     /// The Slack bot token. It opens nothing but this sandbox.
     pub slack_token: String,
+    /// The GitHub token. It opens nothing but this sandbox.
+    pub github_token: String,
     /// What a workflow of GitHub and a person have at Google.
     pub google: GoogleCredentials,
 }
@@ -119,7 +122,8 @@ impl Credentials {
             asc_private_key_path: directory.join(format!("AuthKey_{ASC_KEY_ID}.p8")),
             play_service_account_path: directory.join("play-service-account.json"),
             play_client_email: format!("sandbox@{PLAY_PROJECT}.iam.gserviceaccount.com"),
-            slack_token: slack_token()?,
+            slack_token: token("xoxb-sandbox-")?,
+            github_token: token("ghs_sandbox")?,
             google: google()?,
         };
         write_private(&credentials.asc_private_key_path, &pem(asc_key.to_pkcs8v1()?.as_ref()))?;
@@ -131,6 +135,7 @@ impl Credentials {
             play_key: DecodingKey::from_rsa_der(play_key.public_key().as_ref()),
             play_client_email: credentials.play_client_email.clone(),
             slack_token: credentials.slack_token.clone(),
+            github_token: credentials.github_token.clone(),
             tokens: Tokens::default(),
         };
         Ok((credentials, gatekeeper))
@@ -176,11 +181,12 @@ fn google() -> Result<GoogleCredentials, Unspecified> {
     })
 }
 
-fn slack_token() -> Result<String, Unspecified> {
-    let mut bytes = [0_u8; SLACK_TOKEN_BYTES];
+/// A token that begins as the real ones of its service do.
+fn token(start: &str) -> Result<String, Unspecified> {
+    let mut bytes = [0_u8; TOKEN_BYTES];
     rand::fill(&mut bytes)?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("xoxb-sandbox-{hex}"))
+    Ok(format!("{start}{hex}"))
 }
 
 fn pem(der: &[u8]) -> String {
@@ -210,6 +216,7 @@ pub(crate) struct Gatekeeper {
     play_key: DecodingKey,
     play_client_email: String,
     slack_token: String,
+    github_token: String,
     /// The tokens that the sandbox's own Google gave out.
     pub(crate) tokens: Tokens,
 }
@@ -218,17 +225,28 @@ pub(crate) struct Gatekeeper {
 pub(crate) type Refusal = String;
 
 impl Gatekeeper {
-    /// Checks an App Store Connect token (ES256; team or individual key; at most 20 minutes of life).
-    pub(crate) fn app_store_connect(&self, bearer: Option<&str>) -> Result<(), Refusal> {
+    /// Checks an App Store Connect token at an instant of Apple's own clock (ES256; team or individual key; at most 20
+    /// minutes of life).
+    pub(crate) fn app_store_connect(&self, bearer: Option<&str>, now: Timestamp) -> Result<(), Refusal> {
         let token = bearer.ok_or("no bearer token")?;
         check_header(token, ASC_KEY_ID)?;
         let mut rules = rules(Algorithm::ES256);
         rules.set_required_spec_claims(&["exp", "aud"]);
         rules.set_audience(&[ASC_AUDIENCE]);
+        // The library would judge the end by this machine's clock.
+        rules.validate_exp = false;
         let claims = decode::<Value>(token, &self.asc_key, &rules).map_err(|error| error.to_string())?.claims;
-        let (issued, expires) = (seconds(&claims, "iat")?, seconds(&claims, "exp")?);
-        if issued > wall_clock().as_second() + CLOCK_SKEW_SECONDS {
+        // Other clients sign without `iat`, and Apple takes them: their life begins now then.
+        let issued = if claims["iat"].is_null() { now.as_second() } else { seconds(&claims, "iat")? };
+        let expires = seconds(&claims, "exp")?;
+        if issued > now.as_second() + CLOCK_SKEW_SECONDS {
             return Err("iat is in the future".to_owned());
+        }
+        if claims["nbf"].as_i64().is_some_and(|not_before| not_before > now.as_second()) {
+            return Err("nbf is in the future".to_owned());
+        }
+        if expires <= now.as_second() {
+            return Err("exp is in the past".to_owned());
         }
         if expires - issued > ASC_TOKEN_SECONDS {
             return Err(format!("exp is more than {ASC_TOKEN_SECONDS} seconds after iat"));
@@ -274,6 +292,11 @@ impl Gatekeeper {
             Some(token) if token == self.slack_token => Ok(()),
             Some(_) => Err("invalid_auth"),
         }
+    }
+
+    /// Checks a GitHub token.
+    pub(crate) fn github(&self, bearer: Option<&str>) -> Result<(), GitHubError> {
+        if bearer == Some(self.github_token.as_str()) { Ok(()) } else { Err(GitHubError::BadCredentials) }
     }
 }
 

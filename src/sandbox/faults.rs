@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -163,7 +165,39 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(crate) struct FaultQueue {
     faults: Vec<Fault>,
+    chance: Option<Chance>,
 }
+
+/// Faults by chance: the same seed and the same requests give the same faults.
+#[derive(Debug)]
+struct Chance {
+    percent: u8,
+    random: ChaCha8Rng,
+}
+
+impl Chance {
+    /// The fault that hits the next request, if any: one of those that end at once.
+    fn draw(&mut self) -> Option<FaultKind> {
+        let hits = self.random.random_range(0..PERCENT) < self.percent;
+        let unavailable = || CannedReply::status(503);
+        let kinds = [
+            FaultKind::Status(unavailable()),
+            FaultKind::StatusAfter(unavailable()),
+            FaultKind::Status(CannedReply::status(429).with_header("Retry-After", "1")),
+            FaultKind::Close,
+            FaultKind::CloseAfter,
+            FaultKind::Html,
+            FaultKind::Empty,
+            FaultKind::Truncated,
+            FaultKind::TruncatedGzip,
+        ];
+        let chosen = self.random.random_range(0..kinds.len());
+        hits.then(|| kinds.into_iter().nth(chosen)).flatten()
+    }
+}
+
+/// Percent in one.
+const PERCENT: u8 = 100;
 
 impl FaultQueue {
     /// Adds a fault at the end.
@@ -171,9 +205,15 @@ impl FaultQueue {
         self.faults.push(fault);
     }
 
-    /// Forgets all faults.
+    /// Forgets all faults, and lets nothing more to chance.
     pub(crate) fn clear(&mut self) {
         self.faults.clear();
+        self.chance = None;
+    }
+
+    /// Lets so many percent of the requests fail that no entry of the script hits.
+    pub(crate) fn by_chance(&mut self, seed: u64, percent: u8) {
+        self.chance = Some(Chance { percent, random: ChaCha8Rng::seed_from_u64(seed) });
     }
 
     /// What is still to come.
@@ -192,7 +232,7 @@ impl FaultQueue {
             fault.count -= 1;
             return Some(fault.kind.clone());
         }
-        None
+        self.chance.as_mut()?.draw()
     }
 }
 
@@ -269,6 +309,7 @@ impl Service {
             Self::AppStoreConnect => super::asc::error::document(code),
             Self::Slack if code == 429 => json!({"ok": false, "error": "ratelimited"}),
             Self::Slack => json!({"ok": false, "error": "internal_error"}),
+            Self::GitHub => super::github::error::document(code),
             Self::BigQuery => super::bigquery::error::document(code, grpc_status(code)),
             Self::Control => json!({"error": "scripted fault"}),
         }

@@ -1,5 +1,5 @@
-//! Loopback servers that behave like the remote services: Google Play, App Store Connect, Slack, BigQuery and Google's
-//! identity services, with a control surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
+//! Loopback servers that behave like the remote services: Google Play, App Store Connect, Slack, GitHub, BigQuery and
+//! Google's identity services, with a control surface. They are stateful models, not canned replies: edits are invalidated by commits, phased releases refuse
 //! repeated states, threads need a parent. They serve the demo, replays and tests, so they refuse whatever the real
 //! service would refuse, give no field that the official descriptions lack, and never listen beyond 127.0.0.1.
 //! Each service is a pure model and a thin routing table; one server and one fault script serve them all.
@@ -10,6 +10,7 @@ mod call;
 mod control;
 mod credentials;
 mod faults;
+mod github;
 mod google;
 mod log;
 mod model;
@@ -40,6 +41,10 @@ pub use bigquery::seed::{
 pub use control::ControlError;
 pub use credentials::{Credentials, CredentialsError, GoogleCredentials};
 pub use faults::{CannedReply, Fault, FaultKind};
+pub use github::seed::{
+    BranchSeed, BranchStanding, ForeignIssue, GitHubAccess, GitHubCaller, GitHubPermissions,
+    GitHubRepositorySeed, InputNeed, IssueState, IssuesFeature, WorkflowInput, WorkflowSeed, WorkflowTrigger,
+};
 pub use google::seed::{GoogleSeed, SecretAccess, SecretSeed};
 pub use log::LoggedRequest;
 pub use model::Model;
@@ -59,6 +64,9 @@ pub enum Service {
     AppStoreConnect,
     /// Slack Web API.
     Slack,
+    /// GitHub REST API.
+    #[serde(rename = "github")]
+    GitHub,
     /// BigQuery API v2.
     BigQuery,
     /// Google's identity services, GitHub's OIDC endpoint and Secret Manager.
@@ -76,6 +84,8 @@ pub struct Endpoints {
     pub app_store_connect: String,
     /// Slack Web API, `/api/METHOD`.
     pub slack: String,
+    /// GitHub REST API, `/repos/...`.
+    pub github: String,
     /// BigQuery API, `/bigquery/v2/...`.
     pub bigquery: String,
     /// Google's identity services, GitHub's OIDC endpoint and Secret Manager.
@@ -94,6 +104,8 @@ pub struct Ports {
     pub app_store_connect: u16,
     /// Slack.
     pub slack: u16,
+    /// GitHub.
+    pub github: u16,
     /// BigQuery.
     pub bigquery: u16,
     /// Google's identity services.
@@ -112,6 +124,8 @@ pub struct Seed {
     pub asc: Vec<AscAppSeed>,
     /// Slack channels.
     pub slack_channels: Vec<ChannelSeed>,
+    /// Repositories at GitHub.
+    pub github: Vec<GitHubRepositorySeed>,
     /// Datasets of BigQuery.
     pub bigquery: Vec<DatasetSeed>,
     /// Accounts and secrets at Google.
@@ -183,6 +197,7 @@ impl Sandbox {
             google_play: start(Service::GooglePlay, options.ports.google_play).await?,
             app_store_connect: start(Service::AppStoreConnect, options.ports.app_store_connect).await?,
             slack: start(Service::Slack, options.ports.slack).await?,
+            github: start(Service::GitHub, options.ports.github).await?,
             bigquery: start(Service::BigQuery, options.ports.bigquery).await?,
             google: start(Service::Google, options.ports.google).await?,
             control: start(Service::Control, options.ports.control).await?,

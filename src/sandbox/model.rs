@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ use super::call::{Call, Reply};
 use super::control::ControlError;
 use super::credentials::{BIGQUERY_SCOPES, Gatekeeper};
 use super::faults::{Fault, FaultKind, FaultQueue};
+use super::github::model::GitHubModel;
+use super::github::seed::{ForeignIssue, GitHubCaller, GitHubRepositorySeed, IssueState};
 use super::google::model::{FEDERATED, GoogleModel};
 use super::google::seed::SecretSeed;
 use super::log::{LoggedRequest, RequestLog};
@@ -24,8 +27,8 @@ use super::play::model::PlayModel;
 use super::play::seed::{PlayAppSeed, PlayConditions};
 use super::slack::model::SlackModel;
 use super::slack::{self, ChannelAccess, ChannelSeed};
-use super::time::Clock;
-use super::{Seed, Service, asc, bigquery, google, play};
+use super::time::{Clock, wall_clock};
+use super::{Seed, Service, asc, bigquery, github, google, play};
 
 /// The models of a running sandbox. Clones share them.
 #[derive(Clone)]
@@ -37,11 +40,14 @@ struct World {
     play: PlayModel,
     asc: AscModel,
     slack: SlackModel,
+    github: GitHubModel,
     bigquery: BigQueryModel,
     google: GoogleModel,
     faults: FaultQueue,
     log: RequestLog,
     latency: Duration,
+    /// How far App Store Connect's clock is ahead of this machine's.
+    asc_ahead: SignedDuration,
 }
 
 impl Model {
@@ -53,11 +59,13 @@ impl Model {
             play: PlayModel::default(),
             asc: AscModel::default(),
             slack: SlackModel::default(),
+            github: GitHubModel::default(),
             bigquery: BigQueryModel::default(),
             google,
             faults: FaultQueue::default(),
             log: RequestLog::default(),
             latency: Duration::ZERO,
+            asc_ahead: SignedDuration::ZERO,
         })))
     }
 
@@ -66,6 +74,7 @@ impl Model {
         seed.play.into_iter().try_for_each(|app| self.add_play_app(app))?;
         seed.asc.into_iter().try_for_each(|app| self.add_asc_app(app))?;
         seed.slack_channels.into_iter().try_for_each(|channel| self.add_slack_channel(channel))?;
+        seed.github.into_iter().try_for_each(|repository| self.add_github_repository(repository))?;
         seed.bigquery.into_iter().try_for_each(|dataset| self.add_bigquery_dataset(dataset))?;
         seed.google
             .service_accounts
@@ -99,6 +108,11 @@ impl Model {
         self.world().faults.push(fault);
     }
 
+    /// Lets so many percent of the requests to every service fail, until the faults are cleared.
+    pub fn set_chance(&self, seed: u64, percent: u8) {
+        self.world().faults.by_chance(seed, percent);
+    }
+
     /// The faults that are still to come.
     pub fn faults(&self) -> Vec<Fault> {
         self.world().faults.pending().to_vec()
@@ -119,8 +133,8 @@ impl Model {
         self.world().log.clear();
     }
 
-    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `bigquery` projects and jobs, `google`
-    /// accounts, secrets and tokens without their texts.
+    /// All models as JSON: `now`, `play` by package, `asc` apps, `slack` channels, `github` repositories by name,
+    /// `bigquery` projects and jobs, `google` accounts, secrets and tokens without their texts.
     pub fn state(&self) -> Value {
         let mut world = self.world();
         let now = world.clock.now();
@@ -130,6 +144,7 @@ impl Model {
             "play": world.play.state(),
             "asc": world.asc.state(now),
             "slack": world.slack.state(),
+            "github": world.github.state(),
             "bigquery": world.bigquery.state(),
             "google": {"set_up": world.google.state(), "issued": world.gatekeeper.tokens.state()},
         })
@@ -209,7 +224,22 @@ impl Model {
 
     /// Sets the requests per rolling hour after which App Store Connect answers 429; `None` lifts the limit.
     pub fn set_asc_budget(&self, requests_per_hour: Option<usize>) {
-        self.world().asc.set_budget(requests_per_hour);
+        let budget = &mut self.world().asc.budget;
+        budget.per_hour = requests_per_hour;
+        budget.clear();
+    }
+
+    /// Sets the requests per rolling minute after which App Store Connect answers 429; `None` lifts the limit.
+    pub fn set_asc_minute_limit(&self, requests_per_minute: Option<usize>) {
+        let budget = &mut self.world().asc.budget;
+        budget.per_minute = requests_per_minute;
+        budget.clear();
+    }
+
+    /// Sets how far App Store Connect's own clock, by which it judges tokens, is ahead of this machine's; nothing at
+    /// first.
+    pub fn set_asc_clock_ahead(&self, ahead: SignedDuration) {
+        self.world().asc_ahead = ahead;
     }
 
     /// Adds a Slack channel.
@@ -243,6 +273,60 @@ impl Model {
         let deleted = self.world().slack.delete(channel, ts);
         deleted
             .map_err(|error| ControlError::Refused { status: 404, text: format!("{error}: {channel} {ts}") })
+    }
+
+    /// Adds a repository to GitHub.
+    ///
+    /// # Errors
+    /// If the name exists.
+    pub fn add_github_repository(&self, repository: GitHubRepositorySeed) -> Result<(), ControlError> {
+        let name = repository.full_name.clone();
+        let mut world = self.world();
+        let now = world.clock.now();
+        if world.github.add_repository(repository, now) {
+            Ok(())
+        } else {
+            Err(ControlError::exists("github repository", &name))
+        }
+    }
+
+    /// An issue that somebody else opens in a repository of GitHub; returns its number.
+    ///
+    /// # Errors
+    /// If the repository is unknown.
+    pub fn open_github_issue(&self, repository: &str, issue: ForeignIssue) -> Result<u64, ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        let number = world.github.open_issue(repository, issue, now);
+        number.ok_or_else(|| ControlError::unknown("github repository", repository, &world.github.names()))
+    }
+
+    /// A person's change of the state of an issue.
+    ///
+    /// # Errors
+    /// If there is no such issue.
+    pub fn set_github_issue_state(
+        &self,
+        repository: &str,
+        number: u64,
+        state: IssueState,
+    ) -> Result<(), ControlError> {
+        let mut world = self.world();
+        let now = world.clock.now();
+        if world.github.set_issue_state(repository, number, state, now) {
+            return Ok(());
+        }
+        Err(ControlError::refused(404, format!("no issue {number} in the github repository {repository}")))
+    }
+
+    /// Sets whose token GitHub takes.
+    pub fn set_github_caller(&self, caller: GitHubCaller) {
+        self.world().github.set_caller(caller);
+    }
+
+    /// Sets the requests of an hour after which GitHub answers 403; `None` goes back to those of a workflow's token.
+    pub fn set_github_budget(&self, requests_per_hour: Option<u32>) {
+        self.world().github.set_budget(requests_per_hour);
     }
 
     /// Posts to a Slack channel as a person does, and returns the time stamp.
@@ -375,14 +459,14 @@ impl Model {
                 Ok(caller) => play::routes::answer(&mut world.play, call, &caller, now),
                 Err(refusal) => PlayError::Unauthenticated { refusal }.reply(),
             },
-            Service::AppStoreConnect => match world.gatekeeper.app_store_connect(bearer) {
-                Ok(()) => asc::routes::answer(&mut world.asc, call, now),
-                // Apple does not say why; the sandbox does, in a header of its own.
-                Err(refusal) => AscError::not_authorized().reply().with_header("x-sandbox-refusal", &refusal),
-            },
+            Service::AppStoreConnect => app_store_connect(world, call),
             Service::Slack => {
                 let allowed = world.gatekeeper.slack(bearer);
                 slack::routes::answer(&mut world.slack, call, allowed, now)
+            }
+            Service::GitHub => {
+                let allowed = world.gatekeeper.github(bearer);
+                github::routes::answer(&mut world.github, call, allowed, now)
             }
             Service::BigQuery => match world.gatekeeper.google(bearer, &BIGQUERY_SCOPES) {
                 Ok(caller) => bigquery::routes::answer(&mut world.bigquery, call, &caller, now),
@@ -406,5 +490,20 @@ impl Model {
     fn world(&self) -> MutexGuard<'_, World> {
         // A panic while the lock was held can only come from a bug in a model; its state is still the best answer.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer of App Store Connect: the token is judged by its own clock, which the answer tells.
+fn app_store_connect(world: &mut World, call: &Call) -> Reply {
+    let now = world.clock.now();
+    let there = wall_clock().checked_add(world.asc_ahead).unwrap_or(now);
+    let reply = match world.gatekeeper.app_store_connect(call.bearer.as_deref(), there) {
+        Ok(()) => asc::routes::answer(&mut world.asc, call, now),
+        // Apple does not say why; the sandbox does, in a header of its own.
+        Err(refusal) => AscError::not_authorized().reply().with_header("x-sandbox-refusal", &refusal),
+    };
+    match rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&there) {
+        Ok(date) => reply.with_header("date", &date),
+        Err(_) => reply,
     }
 }

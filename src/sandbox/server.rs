@@ -178,7 +178,13 @@ fn render(reply: Reply) -> Response {
     for (name, value) in fixed.into_iter().chain(reply.headers) {
         // A header that HTTP can't carry comes from a script; leaving it out shows in the test that wanted it.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().insert(name, value);
+            let headers = response.headers_mut();
+            // A header may have several values, but a document has one type and one date.
+            if [header::CONTENT_TYPE, header::DATE].contains(&name) {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
         }
     }
     response

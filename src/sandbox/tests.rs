@@ -188,7 +188,9 @@ async fn play_halts_resumes_raises_and_completes() {
         world.publish(json!([completed, step])).await.unwrap();
         assert_eq!(world.production().await, json!([completed, step]));
     }
-    world.publish(json!([completed, release(200, "completed", None)])).await.unwrap();
+    let both = world.publish(json!([completed, release(200, "completed", None)])).await.unwrap_err();
+    assert_eq!(both, (400, "Too many completed releases specified.".to_owned()));
+    world.publish(json!([release(200, "completed", None)])).await.unwrap();
     assert_eq!(world.production().await, json!([release(200, "completed", None)]));
     let (_, summaries) = world.play(Method::GET, "/tracks/production/releases", None).await;
     let expected = json!({"releaseName": "200", "track": "production", "activeArtifacts": [{"versionCode": 200}],
@@ -325,10 +327,7 @@ async fn phased_release_pauses_resumes_and_refuses_what_apple_refuses() {
     assert_eq!(world.set_phased(&phased, "PAUSED").await.0, 200);
     let (status, repeated) = world.set_phased(&phased, "PAUSED").await;
     assert_eq!(status, 409);
-    assert_eq!(
-        repeated["errors"][0]["detail"],
-        "The phased release already has this value - /data/attributes/phasedReleaseState"
-    );
+    assert_eq!(repeated["errors"][0]["detail"], "The phased release already has this value");
     assert_eq!(world.set_phased(&phased, "ACTIVE").await.0, 200);
     assert_eq!(
         world.set_phased(&phased, "FASTER").await.1["errors"][0]["code"],
@@ -342,7 +341,11 @@ async fn phased_release_pauses_resumes_and_refuses_what_apple_refuses() {
     let (_, read) = world.asc(Method::GET, &path, None).await;
     assert_eq!(read["data"]["attributes"]["phasedReleaseState"], "COMPLETE");
     let path = format!("/v1/appStoreVersionPhasedReleases/{phased}");
-    assert_eq!(world.asc(Method::DELETE, &path, None).await.0, 409, "it has started");
+    assert_eq!(world.asc(Method::DELETE, &path, None).await.0, 403, "it has started");
+    let data =
+        json!({"type": "appStoreVersionPhasedReleases", "id": phased, "attributes": {"currentDayNumber": 7}});
+    let (status, refused) = world.asc(Method::PATCH, &path, Some(json!({"data": data}))).await;
+    assert_eq!((status, &refused["errors"][0]["code"]), (409, &json!("ENTITY_ERROR.ATTRIBUTE.UNKNOWN")));
 }
 
 #[tokio::test]
@@ -433,6 +436,11 @@ async fn tokens_are_checked() {
     }
     let other = World::start().await;
     assert_eq!(asc(&other.asc_token).await.0, 401, "another key");
+    let pem = std::fs::read(&credentials.asc_private_key_path).unwrap();
+    let header = Header { kid: Some("OTHERKEY".to_owned()), ..Header::new(Algorithm::ES256) };
+    let claims = asc_claims(credentials, 0, 600);
+    let token = encode(&header, &claims, &EncodingKey::from_ec_pem(&pem).unwrap()).unwrap();
+    assert_eq!(asc(&token).await.0, 401, "another key id");
     let play = format!("{}{PLAY}/edits", world.sandbox.endpoints.google_play);
     for token in [other.play_token.as_str(), "sandbox-play-token"] {
         let (status, body) = read(world.client.post(&play).bearer_auth(token).send().await.unwrap()).await;
@@ -465,6 +473,50 @@ async fn app_store_budget_is_told_and_kept() {
     assert_eq!(get().await.0, 429);
     world.advance(1);
     assert_eq!(get().await.0, 200);
+}
+
+#[tokio::test]
+async fn app_store_minute_has_a_limit_and_a_header_value_of_its_own() {
+    let world = World::start().await;
+    world.control(Method::PUT, "/asc/budget", json!({"requests_per_minute": 2})).await;
+    let get = async || {
+        let request = world.client.get(format!("{}/v1/apps", world.sandbox.endpoints.app_store_connect));
+        let response = request.bearer_auth(&world.asc_token).send().await.unwrap();
+        let values = response.headers().get_all("x-rate-limit").iter();
+        let values: Vec<String> = values.map(|value| value.to_str().unwrap().to_owned()).collect();
+        (response.status().as_u16(), values)
+    };
+    let told = |hour: u32, minute: u32| {
+        vec![
+            format!("user-hour-lim:3500;user-hour-rem:{hour};"),
+            format!("user-minute-lim:2;user-minute-rem:{minute};"),
+        ]
+    };
+    assert_eq!(get().await, (200, told(3_499, 1)));
+    assert_eq!(get().await, (200, told(3_498, 0)));
+    assert_eq!(get().await, (429, told(3_498, 0)));
+    world.model().set_now(Some(world.model().now() + SignedDuration::from_mins(1)));
+    assert_eq!(get().await, (200, told(3_497, 1)));
+}
+
+#[tokio::test]
+async fn app_store_judges_tokens_by_a_clock_of_its_own_and_tells_it() {
+    let world = World::start().await;
+    let get = async |token: &str| {
+        let request = world.client.get(format!("{}/v1/apps", world.sandbox.endpoints.app_store_connect));
+        let response = request.bearer_auth(token).send().await.unwrap();
+        let date = response.headers()[reqwest::header::DATE].to_str().unwrap().to_owned();
+        let there = jiff::fmt::rfc2822::parse(&date).unwrap().timestamp();
+        (response.status().as_u16(), there.duration_since(time::wall_clock()).as_secs())
+    };
+    for (ahead, at_home) in [(7_200_i64, 401), (-7_200, 401), (0, 200)] {
+        assert_eq!(world.control(Method::PUT, "/asc/clock", json!({"ahead_seconds": ahead})).await.0, 204);
+        let (status, told) = get(&world.asc_token).await;
+        assert!(status == at_home && (told - ahead).abs() <= 2, "{ahead}: {status}, {told}");
+        let there =
+            sign_asc(&world.sandbox.credentials, &asc_claims(&world.sandbox.credentials, -ahead, 600));
+        assert_eq!(get(&there).await.0, 200, "{ahead}");
+    }
 }
 
 #[tokio::test]
@@ -510,7 +562,7 @@ async fn slack_threads_updates_and_metadata() {
     assert_eq!(texts(&world.slack("conversations.replies", next).await), ["edited", "quiet"]);
     world.control(Method::DELETE, &format!("/slack/channels/{CHANNEL}/messages/{parent}"), Value::Null).await;
     let late = |thread: &str| json!({"channel": CHANNEL, "text": "late", "thread_ts": thread});
-    let reply = world.slack("chat.postMessage", late(&parent)).await;
+    let reply = world.slack("chat.postMessage", late(parent)).await;
     assert_eq!(reply["message"]["thread_ts"], json!(parent), "a tombstone keeps its thread");
     assert_eq!(world.slack("chat.postMessage", late("17.000000")).await["error"], "thread_not_found");
 }

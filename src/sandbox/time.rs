@@ -1,6 +1,7 @@
 //! The model clock: the one instant that every model of the sandbox goes by.
 //! It can be set, so that a demo lives through a week of a phased release in seconds; unset, it is the wall clock.
-//! Tokens are never judged by it: their lifetime is real time, whatever the story is.
+//! Tokens are never judged by it: their lifetime is real time, whatever the story is. App Store Connect judges its own by
+//! a clock that can be set ahead of this machine's.
 
 use jiff::Timestamp;
 

@@ -16,7 +16,10 @@ fn step(town: &Town, dry_run: &str) -> Command {
         .env("INPUT_JOB", "release-monitor")
         .env("INPUT_CONFIG", "tidegate.toml")
         .env("INPUT_APP", "android");
-    command.env("INPUT_DRY_RUN", dry_run).env("INPUT_BINARY", env!("CARGO_BIN_EXE_tidegate"));
+    command
+        .env("INPUT_DRY_RUN", dry_run)
+        .env("INPUT_ALSO_HALT", "false")
+        .env("INPUT_BINARY", env!("CARGO_BIN_EXE_tidegate"));
     command.env("GITHUB_OUTPUT", town.path("outputs")).env("GITHUB_STEP_SUMMARY", town.path("summary"));
     command
 }

@@ -28,7 +28,9 @@ async fn a_halt_leaves_a_document_of_each_kind_and_each_has_its_version() {
     assert_eq!(ran.code(), 0, "{}", ran.stderr());
     let result = ran.result();
     let partials = "releases/android~android~200/partials";
-    for collection in ["leases", "apps", "releases", partials, "intents", "outbox", "decisions"] {
+    for collection in
+        ["leases", "apps", "releases", partials, "intents", "outbox", "decisions", "ledger", "ledgers"]
+    {
         let documents = emulator.collection(collection).await;
         assert!(!documents.is_empty(), "no document in {collection}");
         assert!(documents.iter().all(|one| one["fields"]["schema"]["integerValue"] == "1"), "{documents:#?}");
@@ -103,7 +105,7 @@ async fn a_dry_run_only_reads() {
     assert!(!calls.is_empty(), "it reads what is remembered");
     let reads = ["BatchGetDocuments", "RunQuery"];
     assert!(calls.iter().all(|call| reads.contains(&call.rpc.as_str())), "it only reads");
-    for collection in ["leases", "apps", "releases", "intents", "outbox", "decisions"] {
+    for collection in ["leases", "apps", "releases", "intents", "outbox", "decisions", "ledger", "ledgers"] {
         assert!(emulator.collection(collection).await.is_empty(), "{collection}");
     }
 }
@@ -120,7 +122,7 @@ async fn status_and_explain_read_what_was_written() {
     assert_eq!(halted["intent"]["status"]["status"], "confirmed");
     let explained = town.finish(&["explain", &id]).await;
     assert_eq!(explained.code(), 0, "{}", explained.stderr());
-    assert!(explained.stdout().contains("gives the same decision"), "{}", explained.stdout());
+    assert!(explained.stdout().contains("recomputed: identical"), "{}", explained.stdout());
     let unknown = town.finish(&["explain", "d-0000000000000000"]).await;
     assert_eq!(unknown.code(), 2, "{}", unknown.stderr());
 }

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use tidegate::adapters::clock::FixedClock;
+use tidegate::adapters::clock::{FixedClock, moment};
 use tidegate::adapters::sqlite::SqliteState;
+use tidegate::domain::control::Switch;
 use tidegate::domain::ids::{AppId, Platform};
 use tidegate::domain::links::Links;
 use tidegate::domain::looking::ReadSessions;
@@ -16,6 +18,7 @@ use tidegate::domain::message::{Link, Note, NoteKind};
 use tidegate::domain::outbox::{Delivery, Message, Posted, Sink};
 use tidegate::domain::release::{Change, Release, ReleaseId};
 use tidegate::jobs::AppWorld;
+use tidegate::jobs::brakes::Brakes;
 use tidegate::jobs::release_monitor::ReleaseMonitor;
 use tidegate::ports::{
     CrashReading, Found, Lease, Marks, MetricRequest, MetricSource, Notifier, PortError, Reading,
@@ -24,6 +27,9 @@ use tidegate::ports::{
 
 use crate::support::at;
 use crate::town::{NOW, hours_later};
+
+/// The deadline of a run, as the command line has it.
+const DEADLINE: Duration = Duration::from_mins(8);
 
 /// An app without releases, so that a run does nothing but tell.
 struct Idle;
@@ -165,6 +171,9 @@ impl Outbox {
             id: app(),
             platform: Platform::Android,
             policy: config.policy,
+            switch: Switch::Auto,
+            configuration: String::new(),
+            monitor_silence: SignedDuration::from_hours(3),
             read_sessions: ReadSessions::WhenNeeded,
             alarm_after_runs: 3,
             budget_per_month: None,
@@ -175,7 +184,9 @@ impl Outbox {
             links: Links { runbook: Some("https://wiki.example/".to_owned()), ..Links::default() },
         };
         let (state, clock) = (open(self.folder.path()), FixedClock(at(now)));
-        let job = ReleaseMonitor { state: &state, clock: &clock, holder: format!("p/{now}") };
+        let brakes = Brakes::new(moment(), DEADLINE);
+        let (holder, held) = (format!("p/{now}"), Mutex::default());
+        let job = ReleaseMonitor { state: &state, clock: &clock, holder, brakes: &brakes, held };
         let reports = job.run(&world).await.unwrap();
         reports.into_iter().flat_map(|report| report.problems).collect()
     }

@@ -8,18 +8,23 @@ use tempfile::TempDir;
 use tidegate::adapters::firestore::FirestoreState;
 use tidegate::adapters::sqlite::SqliteState;
 use tidegate::domain::calendar::UtcDay;
+use tidegate::domain::canonical;
+use tidegate::domain::control::{Control, ControlMode, Said};
 use tidegate::domain::counts::{Counts, DayPartial, Partials};
 use tidegate::domain::decision::{Judged, Record};
 use tidegate::domain::facts::{Facts, Seen};
+use tidegate::domain::heartbeat::{self, Beat, Completion};
 use tidegate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
+use tidegate::domain::ledger::{self, Kind, Ledger, Noted, Sealed};
 use tidegate::domain::message;
 use tidegate::domain::outbox::{Delivery, Message, Sink};
+use tidegate::domain::persons_word::PersonsWord;
 use tidegate::domain::policy::Policy;
 use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, RolloutStatus};
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::domain::verdict::Reason;
 use tidegate::domain::watch::{RunNews, Watch};
-use tidegate::ports::{Lease, StateError, StateStore, Write};
+use tidegate::ports::{Basis, Lease, StateError, StateStore, Write};
 
 use crate::emulator::Emulator;
 use crate::support::at;
@@ -144,6 +149,7 @@ fn decision(decided_at: &str) -> Record {
         now: at(decided_at),
         policy: policy(),
         queries: Vec::new(),
+        configuration: None,
     })
 }
 
@@ -329,10 +335,246 @@ async fn the_watch_over_an_app_is_kept<S: Store>(place: &Place) {
     let store = S::open(place);
     assert_eq!(store.memory().app(&app()).await.unwrap().watch, Watch::default());
     let lease = acquire(&store, "p1/run").await.unwrap();
-    let news = RunNews { trouble: Some(Reason::NoSessions), not_before: Some(at(NOW)), bytes_billed: 7 };
+    let (trouble, instant) = (Some(Reason::NoSessions), Some(at(NOW)));
+    let news = RunNews { trouble, not_before: instant, bytes_billed: 7, listed_at: instant };
     let (watch, _) = Watch::default().after(&news, 1, at(NOW));
     store.commit(&lease, vec![Write::Watch(app(), Box::new(watch.clone()))]).await.unwrap();
     assert_eq!(store.memory().app(&app()).await.unwrap().watch, watch);
+}
+
+fn told(key: &str) -> Write {
+    let kind = Kind::Told {
+        message: key.to_owned(),
+        release: state("200").id,
+        sink: "slack".to_owned(),
+        place: "C0RELEASES".to_owned(),
+    };
+    Write::Ledger(Box::new(Noted { at: at(NOW), kind }))
+}
+
+/// The whole ledger of an app, page by page.
+async fn ledger<S: Store>(store: &S, app: &AppId) -> Ledger {
+    let (mut entries, mut from) = (Vec::new(), ledger::FIRST);
+    loop {
+        let page = store.memory().ledger(app, from).await.unwrap();
+        entries.extend(page.entries);
+        match page.next {
+            Some(next) => from = next,
+            None => return Ledger::verified(app.clone(), entries, page.head),
+        }
+    }
+}
+
+/// The keys of the messages that a ledger tells of, in order.
+fn keys(ledger: &Ledger) -> Vec<String> {
+    let kinds = ledger.entries.iter().map(|sealed| sealed.entry().unwrap().kind);
+    kinds
+        .filter_map(|kind| match kind {
+            Kind::Told { message, .. } => Some(message),
+            _ => None,
+        })
+        .collect()
+}
+
+async fn an_entry_is_written_with_what_it_tells_of<S: Store>(place: &Place) {
+    let store = S::open(place);
+    assert_eq!(ledger(&store, &app()).await, Ledger::verified(app(), Vec::new(), None));
+    let lease = acquire(&store, "p1/run").await.unwrap();
+    let record = decision(NOW);
+    let writes = vec![Write::Decision(Box::new(record.clone())), told("a"), told("b")];
+    store.commit(&lease, writes).await.unwrap();
+    store.commit(&lease, vec![told("c")]).await.unwrap();
+    let ledger = ledger(&store, &app()).await;
+    assert_eq!(ledger.broken, []);
+    assert_eq!(keys(&ledger), ["a", "b", "c"]);
+    let first = ledger.entries[0].entry().unwrap();
+    assert_eq!((first.number, first.app, first.run, first.at), (1, app(), "p1/run".to_owned(), at(NOW)));
+    assert_eq!(first.previous, ledger::NO_PREVIOUS);
+    let evidence = store.memory().evidence(&record.id).await.unwrap().unwrap();
+    assert_eq!(ledger.told_of(&record.id), Some((1, canonical::sha256(&evidence))));
+    assert_eq!(ledger.head, ledger.entries.last().map(Sealed::head));
+}
+
+async fn evidence_is_kept_to_the_byte<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/run").await.unwrap();
+    assert_eq!(store.memory().evidence(&decision(NOW).id).await.unwrap(), None);
+    for sessions in [0, 1, 999, 1_000_003, u64::from(u32::MAX)] {
+        let mut record = decision(NOW);
+        record.facts.days[0].fresh.sessions = sessions;
+        record.facts.people.concentration = (sessions > 0).then(|| 1.0 + 1.0 / sessions as f64);
+        let record = record.judged_again();
+        store.commit(&lease, vec![Write::Decision(Box::new(record.clone()))]).await.unwrap();
+        let evidence = store.memory().evidence(&record.id).await.unwrap().unwrap();
+        assert_eq!(evidence, canonical::text_of(&record));
+        let read = store.memory().decision(&record.id).await.unwrap().unwrap();
+        assert_eq!(canonical::text_of(&read.judged_again()), evidence);
+    }
+}
+
+async fn a_decision_that_is_there_has_its_entry<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/run").await.unwrap();
+    let first = decision(NOW);
+    let other = Record { tidegate_version: "another".to_owned(), ..first.clone() };
+    for record in [&first, &other] {
+        store.commit(&lease, vec![Write::Decision(Box::new(record.clone())), told("a")]).await.unwrap();
+    }
+    let ledger = ledger(&store, &app()).await;
+    assert_eq!((ledger.broken.len(), ledger.entries.len()), (0, 3), "one decision and two messages");
+    let hash = canonical::sha256(&canonical::text_of(&first));
+    assert_eq!(ledger.told_of(&first.id), Some((1, hash)));
+}
+
+async fn a_commit_without_its_lease_enters_nothing<S: Store>(place: &Place) {
+    let (first, second) = (S::open(place), S::open(place));
+    let old = acquire(&first, "p1/a").await.unwrap();
+    first.commit(&old, vec![told("a")]).await.unwrap();
+    first.release(&old).await.unwrap();
+    let new = acquire(&second, "p2/b").await.unwrap();
+    assert!(matches!(first.commit(&old, vec![told("x")]).await, Err(StateError::LostLease { .. })));
+    second.commit(&new, vec![told("b")]).await.unwrap();
+    let ledger = ledger(&second, &app()).await;
+    assert_eq!((keys(&ledger), ledger.broken.len()), (vec!["a".to_owned(), "b".to_owned()], 0));
+}
+
+async fn commits_at_once_number_the_ledger_without_a_gap<S: Store>(place: &Place) {
+    let (one, other) = (S::open(place), S::open(place));
+    let lease = acquire(&one, "p1/a").await.unwrap();
+    let (first, second) =
+        tokio::join!(one.commit(&lease, vec![told("a")]), other.commit(&lease, vec![told("b")]));
+    first.and(second).unwrap();
+    let ledger = ledger(&one, &app()).await;
+    assert_eq!((ledger.entries.len(), ledger.broken.len()), (2, 0));
+}
+
+async fn a_long_ledger_is_read_in_pages<S: Store>(place: &Place) {
+    const PER_COMMIT: usize = 300;
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/run").await.unwrap();
+    for commit in 0..2 {
+        let entries = (0..PER_COMMIT).map(|entry| told(&format!("{commit}/{entry}"))).collect();
+        store.commit(&lease, entries).await.unwrap();
+    }
+    let whole = ledger(&store, &app()).await;
+    assert_eq!((whole.entries.len(), whole.broken.len()), (2 * PER_COMMIT, 0));
+    let page = store.memory().ledger(&app(), 599).await.unwrap();
+    assert_eq!(page.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [599, 600]);
+    assert_eq!((page.next, page.head.map(|head| head.number)), (None, Some(600)));
+}
+
+async fn ledgers_of_apps_are_apart<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let ios = AppId::new("ios").unwrap();
+    for (app, key) in [(app(), "a"), (ios.clone(), "b"), (app(), "c")] {
+        let lease = store.acquire(&app, "p1/run", at(NOW), until::<S>()).await.unwrap();
+        store.commit(&lease, vec![told(key)]).await.unwrap();
+        store.release(&lease).await.unwrap();
+    }
+    let (android, ios) = (ledger(&store, &app()).await, ledger(&store, &ios).await);
+    assert_eq!((keys(&android), keys(&ios)), (vec!["a".to_owned(), "c".to_owned()], vec!["b".to_owned()]));
+    assert_eq!((android.broken.len(), ios.broken.len()), (0, 0));
+}
+
+async fn what_people_say_is_kept_and_nobody_is_overwritten<S: Store>(place: &Place) {
+    let (one, other) = (S::open(place), S::open(place));
+    let nothing = one.heard(&app()).await.unwrap();
+    assert_eq!(nothing, Control::default());
+    let first = nothing.with(said("kim"));
+    one.say(&app(), &nothing, &first).await.unwrap();
+    assert_eq!(other.heard(&app()).await.unwrap(), first);
+    let late = other.say(&app(), &nothing, &nothing.with(said("robin"))).await.unwrap_err();
+    assert!(matches!(late, StateError::Overtaken { .. }), "{late}");
+    assert_eq!(other.heard(&app()).await.unwrap(), first);
+    one.say(&app(), &first, &first.with(said("robin"))).await.unwrap();
+    assert_eq!(other.heard(&AppId::new("ios").unwrap()).await.unwrap(), Control::default());
+}
+
+async fn a_word_needs_no_lease_and_ends_no_run<S: Store>(place: &Place) {
+    let (run, person) = (S::open(place), S::open(place));
+    let lease = acquire(&run, "p1/a").await.unwrap();
+    let nothing = Control::default();
+    person.say(&app(), &nothing, &nothing.with(said("kim"))).await.unwrap();
+    run.commit(&lease, vec![Write::Release(Box::new(state("200")))]).await.unwrap();
+}
+
+async fn a_commit_that_rests_on_older_words_writes_nothing<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let nothing = Control::default();
+    let words = |control: &Control| Write::Provided(Box::new(Basis::Control(app(), control.clone())));
+    let write = || Write::Release(Box::new(state("200")));
+    store.commit(&lease, vec![words(&nothing), write()]).await.unwrap();
+    let spoken = nothing.with(said("kim"));
+    store.say(&app(), &nothing, &spoken).await.unwrap();
+    let refused = store.commit(&lease, vec![words(&nothing), Write::Release(Box::new(state("201")))]).await;
+    assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
+    assert_eq!(store.memory().app(&app()).await.unwrap().releases.len(), 1, "nothing was written");
+    let ordered = Write::Control(app(), Box::new(spoken.with(said("robin"))));
+    store.commit(&lease, vec![words(&spoken), ordered]).await.unwrap();
+    assert_eq!(store.heard(&app()).await.unwrap(), spoken.with(said("robin")));
+}
+
+async fn a_commit_that_rests_on_an_older_release_writes_nothing<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    let (before, message) = (state("200"), || Write::Message(Box::new(message("a"))));
+    let provided = |state: Option<&ReleaseState>| {
+        Write::Provided(Box::new(Basis::Release(before.id.clone(), state.cloned().map(Box::new))))
+    };
+    store.commit(&lease, vec![provided(None), Write::Release(Box::new(before.clone()))]).await.unwrap();
+    let refused = store.commit(&lease, vec![provided(None), message()]).await;
+    assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
+    let after = ReleaseState { generation: 1, ..before.clone() };
+    let replaced = vec![provided(Some(&before)), Write::Release(Box::new(after.clone()))];
+    store.commit(&lease, replaced).await.unwrap();
+    let refused = store.commit(&lease, vec![provided(Some(&before)), message()]).await;
+    assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
+    assert!(store.memory().app(&app()).await.unwrap().messages.is_empty());
+    store.commit(&lease, vec![provided(Some(&after)), message()]).await.unwrap();
+}
+
+/// A hold of a day.
+fn said(actor: &str) -> Said {
+    Said {
+        release: None,
+        mode: ControlMode::Hold,
+        until: Some(at(NOW) + SignedDuration::from_hours(24)),
+        also_halt: false,
+        word: PersonsWord::given(actor, "look at the logs", at(NOW)).unwrap(),
+    }
+}
+
+async fn the_heartbeat_of_a_job_is_kept_and_a_broken_run_keeps_the_completed_one<S: Store>(place: &Place) {
+    let job = heartbeat::JOBS[0];
+    let store = S::open(place);
+    assert_eq!(store.memory().heartbeat(job).await.unwrap(), None);
+    let beat = |ended_at: &str, completion| Beat {
+        job,
+        started_at: at(ended_at) - SignedDuration::from_secs(30),
+        ended_at: at(ended_at),
+        completion,
+        run: "p1/run".to_owned(),
+        exit: u8::from(completion == Completion::Broken),
+        expected_within: SignedDuration::from_hours(3),
+    };
+    let broken = beat("2026-11-18T11:00:00Z", Completion::Broken);
+    store.beat(&broken).await.unwrap();
+    assert_eq!(store.memory().heartbeat(job).await.unwrap(), Some(broken.after(None)));
+
+    let completed = beat(NOW, Completion::Completed);
+    store.beat(&completed).await.unwrap();
+    let after = completed.after(None);
+    drop(store);
+    let store = S::open(place);
+    assert_eq!(store.memory().heartbeat(job).await.unwrap().as_ref(), Some(&after));
+    assert_eq!(store.memory().app(&app()).await.unwrap().heartbeats, std::slice::from_ref(&after));
+
+    let broken = beat("2026-11-18T13:00:00Z", Completion::Broken);
+    store.beat(&broken).await.unwrap();
+    let found = store.memory().heartbeat(job).await.unwrap().unwrap();
+    assert_eq!(found, broken.after(Some(&after)));
+    assert_eq!((found.last_completed, found.exit), (Some(at(NOW)), 1));
 }
 
 macro_rules! suite {
@@ -375,6 +617,18 @@ every_store!(
     apps_do_not_see_each_other,
     the_biggest_day_is_kept,
     the_watch_over_an_app_is_kept,
+    the_heartbeat_of_a_job_is_kept_and_a_broken_run_keeps_the_completed_one,
+    an_entry_is_written_with_what_it_tells_of,
+    evidence_is_kept_to_the_byte,
+    a_decision_that_is_there_has_its_entry,
+    a_commit_without_its_lease_enters_nothing,
+    commits_at_once_number_the_ledger_without_a_gap,
+    a_long_ledger_is_read_in_pages,
+    ledgers_of_apps_are_apart,
+    what_people_say_is_kept_and_nobody_is_overwritten,
+    a_word_needs_no_lease_and_ends_no_run,
+    a_commit_that_rests_on_older_words_writes_nothing,
+    a_commit_that_rests_on_an_older_release_writes_nothing,
 );
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate::sandbox::{
-    AscAppSeed, ChannelSeed, DatasetSeed, Fault, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
+    AscAppSeed, ChannelSeed, DatasetSeed, Fault, GitHubRepositorySeed, PlayAppSeed, Ports, Sandbox,
+    SandboxOptions, Seed, Service,
 };
 
 use crate::emulator::Emulator;
@@ -16,6 +17,8 @@ use crate::support::{CRASHES, Fixture, SESSIONS, at, crash, session, with};
 /// Every run is asked about this instant: a Wednesday noon, two days after the release.
 pub const NOW: &str = "2026-11-18T12:00:00Z";
 pub const CHANNEL: &str = "C0RELEASES";
+/// The repository of a town's GitHub, which nobody is told of unless the configuration says so.
+pub const REPOSITORY: &str = "acme/app";
 /// The channel for what the first one refuses.
 pub const FALLBACK: &str = "C0FALLBACK";
 /// The path of an incoming webhook of the first one.
@@ -28,7 +31,7 @@ const DATASETS: [&str; 5] =
 const PACKAGE: &str = "com.example.app";
 
 /// What the events say of version 2.0, build 200.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Events {
     /// 1,000 sessions, 10 of them crashed: beyond doubt worse than 99.95 %.
     Bad,
@@ -39,7 +42,7 @@ pub enum Events {
 }
 
 /// Which apps the configuration has.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Apps {
     Android,
     Ios,
@@ -97,6 +100,7 @@ impl Town {
                 ChannelSeed::new(CHANNEL, "releases").with_webhook(WEBHOOK),
                 ChannelSeed::new(FALLBACK, "releases-fallback"),
             ],
+            github: vec![GitHubRepositorySeed::new(REPOSITORY).with_workflow("halted.yml", &["release"])],
             ..Seed::default()
         };
         let credentials_dir = fixture.folder.path().join("keys");
@@ -140,7 +144,8 @@ impl Town {
              [slack]\nchannel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"\n\
              [google_play]\ncredentials = \"file:{}\"\n\
              [app_store_connect]\nkey_id = \"{}\"\nissuer_id = \"{}\"\nprivate_key = \"file:{}\"\n\
-             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\n{endpoint}{bigquery}\
+             [endpoints]\ngoogle_play = \"{}\"\napp_store_connect = \"{}\"\nslack = \"{}\"\ngithub = \"{}\"\n\
+             {endpoint}{bigquery}\
              [[app]]\n{app}\n",
             credentials.play_service_account_path.display(),
             credentials.asc_key_id,
@@ -149,6 +154,7 @@ impl Town {
             endpoints.google_play,
             endpoints.app_store_connect,
             endpoints.slack,
+            endpoints.github,
         )
     }
 
@@ -162,6 +168,7 @@ impl Town {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(args).current_dir(self.fixture.folder.path()).env_clear();
         command.env("SLACK_TOKEN", &self.sandbox.credentials.slack_token).env("PATH", "/usr/bin:/bin");
+        command.env("GITHUB_TOKEN", &self.sandbox.credentials.github_token);
         command.env("SLACK_WEBHOOK", format!("{}{WEBHOOK}", self.sandbox.endpoints.slack));
         if self.reading == Reading::BigQuery {
             let key = &self.sandbox.credentials.play_service_account_path;
@@ -307,7 +314,7 @@ impl Ran {
     }
 }
 
-fn play_releases() -> Vec<Value> {
+pub fn play_releases() -> Vec<Value> {
     vec![
         json!({"name": "1.9", "versionCodes": ["100"], "status": "completed", "inAppUpdatePriority": 2}),
         json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15,
@@ -315,7 +322,7 @@ fn play_releases() -> Vec<Value> {
     ]
 }
 
-fn fill(fixture: &Fixture, events: Events, apps: Apps) {
+pub fn fill(fixture: &Fixture, events: Events, apps: Apps) {
     let (sessions, crashed) = match events {
         Events::Bad => (1_000, 10),
         Events::Good => (15_000, 0),

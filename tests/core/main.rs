@@ -2,9 +2,13 @@
 //! promises that hold for every input. Needs no feature and no network.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "a walk says how many paths it took")]
 
+mod interleavings;
 mod judging;
 mod looking;
 mod messages;
+mod midnight;
+mod recomputing;
 mod scenarios;
 mod support;

@@ -1,6 +1,13 @@
 //! Every text that people read, as they read it.
 
-use tidegate::domain::message::{NoteKind, acted, budget_alert, halt_failed, late, superseded, warning};
+use jiff::SignedDuration;
+use tidegate::domain::heartbeat::Silence;
+use tidegate::domain::message::{
+    NoteKind, acted, budget_alert, halt_failed, halted_elsewhere, late, reconfigured, silence, superseded,
+    warning,
+};
+use tidegate::domain::policy::Mode;
+use tidegate::domain::rate::Rate;
 use tidegate::domain::release::Action;
 
 use crate::support::{at, day_two, facts, record};
@@ -120,6 +127,60 @@ fn an_overtaken_halt_says_who_won() {
     insta::assert_snapshot!(note.text(), @r"
     ✋ LEFT ALONE Android 26.3.0 (android): the halt was not made
     The evidence asked for a halt, but somebody released it to everybody before the halt. Nothing was changed.
-    If it must be stopped, do it in the store's console, or release a fixed version.
+    If it must be stopped: release a fixed version, or halt it with your own word: tidegate control halt --app android
+    ");
+}
+
+#[test]
+fn a_halt_by_somebody_else_says_that_nobody_but_a_person_resumes_it() {
+    let record = record(facts(1, 0, day_two()), day_two());
+    let stood = record.facts.user_fraction;
+    let note = halted_elsewhere(&record.release, &record.version, &record.builds, stood);
+    insta::assert_snapshot!(note.text(), @r"
+    🛑 HALTED BY SOMEBODY Android 26.3.0 (android): the store shows it as halted
+    It was halted in the store's console or by another tool; it stood at 15 % of users.
+    It stays halted until a person resumes it; then its counts start anew.
+    ");
+}
+
+#[test]
+fn other_settings_are_named_with_what_they_were() {
+    let before = record(facts(1000, 0, day_two()), day_two());
+    let mut now = before.clone();
+    now.policy.slo.crash_free_sessions = Rate::new(0.999).unwrap();
+    now.policy.rules.crash_free_sessions_halt.mode = Mode::Warn;
+    insta::assert_snapshot!(reconfigured(&now, Some(&before)).text(), @r#"
+    🔧 OTHER SETTINGS Android 26.3.0 (android): the configuration changed during the rollout
+    slo.crash_free_sessions: 0.999, was 0.9995
+    rules.crash_free_sessions_halt.mode: "warn", was "enforce"
+    What was halted stays halted, and nothing is resumed.
+    If nobody meant that, look at the newest change of the configuration. Evidence: tidegate explain d-a16dd83d03271ff0
+    "#);
+    let mut before = before.clone();
+    before.tidegate_version = "0.0.9".to_owned();
+    now.policy = before.policy.clone();
+    now.tidegate_version = "0.1.0".to_owned();
+    insta::assert_snapshot!(reconfigured(&now, Some(&before)).text(), @r"
+    🔧 OTHER SETTINGS Android 26.3.0 (android): the configuration changed during the rollout
+    The objectives, the rules and the limits of the data are the same.
+    It was judged by tidegate 0.0.9 and is by 0.1.0, which may have other settings.
+    What was halted stays halted, and nothing is resumed.
+    If nobody meant that, look at the newest change of the configuration. Evidence: tidegate explain d-a16dd83d03271ff0
+    ");
+    insta::assert_snapshot!(reconfigured(&now, None).text(), @r"
+    🔧 OTHER SETTINGS Android 26.3.0 (android): the configuration changed during the rollout
+    What was halted stays halted, and nothing is resumed.
+    If nobody meant that, look at the newest change of the configuration. Evidence: tidegate explain d-a16dd83d03271ff0
+    ");
+}
+
+#[test]
+fn a_gap_says_since_when_nobody_was_watching() {
+    let record = record(facts(1_000, 10, day_two()), day_two());
+    let gap = Silence { since: at("2026-11-17T05:10:00Z"), lasted: SignedDuration::from_mins(410) };
+    insta::assert_snapshot!(silence(&record.release, record.version.as_str(), gap).text(), @r"
+    ⏰ WAS NOT WATCHED Android 26.3.0 (android): the monitor has not run for 6 h
+    The last run before this one completed at 2026-11-17 05:10 UTC. What has come since is counted now.
+    Look at the schedule if this goes on: GitHub starts runs late, and leaves some out.
     ");
 }

@@ -20,7 +20,7 @@ pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The defaults of the configuration.
+/// The defaults of the configuration, but for the grace after a resume, of which there is none.
 pub fn policy() -> Policy {
     Policy {
         slo: Slo {
@@ -50,6 +50,7 @@ pub fn policy() -> Policy {
             max_age: SignedDuration::from_mins(90),
             max_crash_silence: SignedDuration::from_hours(24),
         },
+        resume_grace: SignedDuration::ZERO,
         zone: TimeZone::get("Europe/Berlin").unwrap(),
     }
 }
@@ -83,8 +84,10 @@ pub fn facts(sessions: u64, crashed_sessions: u64, now: Timestamp) -> Facts {
             absent: Vec::new(),
             revised: false,
             spared: None,
+            clock_off_seconds: None,
         },
         fast_track_checked_at: None,
+        resumed_at: None,
     }
 }
 
@@ -107,5 +110,6 @@ pub fn record(facts: Facts, now: Timestamp) -> Record {
         facts,
         policy: policy(),
         queries: Vec::new(),
+        configuration: None,
     })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::api::Api;
 use super::budget::Spent;
 use crate::adapters::http::{HttpError, Kind, excerpt};
+use crate::adapters::redact;
 use crate::ports::PortError;
 use crate::queries::{Query, Table};
 
@@ -65,7 +66,10 @@ impl Failure {
     fn vendor(&self) -> (Option<String>, String) {
         match self {
             Self::Http(error) => (reason(error), message(error)),
-            Self::Job(error) => (error.reason.clone(), excerpt(error.message.as_deref().unwrap_or_default())),
+            Self::Job(error) => {
+                let text = excerpt(error.message.as_deref().unwrap_or_default());
+                (error.reason.clone(), redact::redacted(&text))
+            }
             Self::Odd(problem) => (None, problem.clone()),
             Self::Token(error) => (None, error.what.clone()),
             Self::Late => (None, "the time of the run was up".to_owned()),

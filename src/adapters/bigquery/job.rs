@@ -112,6 +112,7 @@ impl Jobs {
             };
             let told = |failure: &Failure| self.told(query, &job, failure);
             let Some(size) = again else { return Err(told(&failure)) };
+            tracing::debug!(question = query.question.name(), jobs, "a query is run again as another job");
             share = self.share(size).await.map_err(|spent| told(&spent))?;
             job = self.next_id(query.question);
         }

@@ -1,7 +1,9 @@
-//! The four calls that are used, each with a token and a time limit. Nothing is tried again here.
+//! The four calls that are used, each with a token and a time limit, and each one event of the log. Nothing is tried
+//! again here.
 //!
 //! Reference: <https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1>
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_request::ConsistencySelector as GetAt;
@@ -19,13 +21,20 @@ use google_cloud_auth::credentials::{CacheableResource, Credentials};
 use jiff::Timestamp;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
-use tonic::{Extensions, Request, Status};
+use tonic::{Code, Extensions, Request, Status};
+use tracing::Instrument as _;
 
 use super::names::Names;
-use crate::ports::PortError;
+use crate::adapters::clock::{ServerClock, SystemClock};
+use crate::adapters::exchange::{End, Exchange};
+use crate::ports::{Clock as _, PortError};
 
 /// Where Firestore is.
 const SERVICE: &str = "https://firestore.googleapis.com";
+/// What it is called in the log.
+const SERVICE_NAME: &str = "Firestore";
+/// Where its calls are, as paths of HTTP.
+const PATH: &str = "/google.firestore.v1.Firestore";
 /// A connection is idle while BigQuery works; what lies between must not forget it.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// A connection that is not there by then will not come.
@@ -56,6 +65,10 @@ pub struct Found {
 pub struct Client {
     /// Names of its documents.
     pub names: Names,
+    /// Hears what time it is there.
+    pub clock: ServerClock,
+    /// Whether a heartbeat was found that can't be read, and so must not be written over.
+    pub foreign_heartbeat: AtomicBool,
     rpc: FirestoreClient<Channel>,
     credentials: Option<Credentials>,
 }
@@ -66,7 +79,13 @@ impl Client {
             Access::Emulator(address) => (plain(&address)?, None),
             Access::Google(credentials) => (encrypted()?, Some(credentials)),
         };
-        Ok(Self { names: Names::new(project, database), rpc: FirestoreClient::new(channel), credentials })
+        Ok(Self {
+            names: Names::new(project, database),
+            clock: ServerClock::default(),
+            foreign_heartbeat: AtomicBool::new(false),
+            rpc: FirestoreClient::new(channel),
+            credentials,
+        })
     }
 
     /// Reads documents by their names; one that is not there is left out.
@@ -83,7 +102,9 @@ impl Client {
             request_options: None,
             consistency_selector: at,
         };
-        within(async {
+        let is_now = !matches!(message.consistency_selector, Some(GetAt::ReadTime(_)));
+        let before = SystemClock.now();
+        let found = within("BatchGetDocuments", async {
             let request = self.request(message).await?;
             let mut answers = self.rpc.clone().batch_get_documents(request).await?.into_inner();
             let mut found = Found::default();
@@ -98,7 +119,11 @@ impl Client {
             }
             Ok(found)
         })
-        .await
+        .await?;
+        if let Some(there) = found.read_at.filter(|_| is_now) {
+            self.clock.hear(SERVICE_NAME, before, SystemClock.now(), there);
+        }
+        Ok(found)
     }
 
     /// Every document that a query finds under `parent`, a document or the database itself.
@@ -115,7 +140,7 @@ impl Client {
             query_type: Some(QueryType::StructuredQuery(query)),
             consistency_selector: at,
         };
-        within(async {
+        within("RunQuery", async {
             let request = self.request(message).await?;
             let mut answers = self.rpc.clone().run_query(request).await?.into_inner();
             let mut documents = Vec::new();
@@ -131,7 +156,7 @@ impl Client {
     pub async fn commit(&self, transaction: Vec<u8>, writes: Vec<Write>) -> Result<(), Status> {
         let database = self.names.database().to_owned();
         let message = CommitRequest { database, writes, transaction, request_options: None };
-        within(async {
+        within("Commit", async {
             let request = self.request(message).await?;
             self.rpc.clone().commit(request).await.map(|_| ())
         })
@@ -142,7 +167,7 @@ impl Client {
     pub async fn roll_back(&self, transaction: Vec<u8>) -> Result<(), Status> {
         let database = self.names.database().to_owned();
         let message = RollbackRequest { database, transaction, request_options: None };
-        within(async {
+        within("Rollback", async {
             let request = self.request(message).await?;
             self.rpc.clone().rollback(request).await.map(|_| ())
         })
@@ -172,13 +197,17 @@ async fn token(credentials: &Credentials) -> Result<MetadataMap, Status> {
 }
 
 /// A call that takes too long is given up. Whether a commit was applied is then not known.
-async fn within<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            Err(Status::deadline_exceeded(format!("no answer within {} seconds", CALL_TIMEOUT.as_secs())))
-        }
-    }
+async fn within<T>(rpc: &str, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let exchange = Exchange::begin(SERVICE_NAME, "POST", &format!("{PATH}/{rpc}"));
+    let Ok(answer) = tokio::time::timeout(CALL_TIMEOUT, call.instrument(exchange.span())).await else {
+        return Err(Status::deadline_exceeded(format!(
+            "no answer within {} seconds",
+            CALL_TIMEOUT.as_secs()
+        )));
+    };
+    let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
+    exchange.ended(End::Grpc { code: code.into() });
+    answer
 }
 
 fn plain(address: &str) -> Result<Channel, PortError> {
@@ -228,7 +257,6 @@ mod tests {
     use google_cloud_auth::credentials::{CredentialsProvider, EntityTag};
     use google_cloud_auth::errors::CredentialsError;
     use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-    use tonic::Code;
 
     /// Gives one header, or a reason why not.
     #[derive(Debug)]

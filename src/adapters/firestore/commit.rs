@@ -3,7 +3,7 @@
 //! The transaction reads the lease and every document that will be written, then writes all or nothing. A new kind of
 //! write is one more arm of [`Wanted::of`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::{
@@ -13,11 +13,13 @@ use firestore::gcloud_sdk::google::firestore::v1::{Document, StructuredQuery, Wr
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::control;
 use super::document::{self, Fields, Unknown};
-use super::lease;
 use super::names::{Names, PARTIALS};
 use super::transaction::{Fault, Plan, Transaction, Work};
+use super::{lease, ledger};
 use crate::domain::decision::Record;
+use crate::domain::ledger::Noted;
 use crate::domain::outbox::Message;
 use crate::domain::release::{Intent, ReleaseId, ReleaseState};
 use crate::ports::{Lease, StateError, Write};
@@ -55,18 +57,28 @@ impl Work for Commit<'_> {
         let names = &transaction.client.names;
         let wanted = Wanted::of(names, self.lease, &self.writes)?;
         let lease_name = names.lease(self.lease.app());
-        let mask: Vec<&str> = READ.into_iter().chain(lease::FIELDS).collect();
-        let documents = wanted.documents.keys().cloned().chain([lease_name.clone()]).collect();
-        let mut found = transaction.get(documents, Some(&mask)).await?;
+        let ledger_name = names.ledger(self.lease.app());
+        let mask: Vec<&str> = READ.into_iter().chain(lease::FIELDS).chain(ledger::HEAD_FIELDS).collect();
+        let head = (!wanted.entries.is_empty()).then(|| ledger_name.clone());
+        let bases = control::documents(names, &self.writes);
+        let written = wanted.documents.keys().cloned().chain([lease_name.clone()]).chain(head);
+        let documents: BTreeSet<String> = written.chain(bases.keys().cloned()).collect();
+        // What a decision was made on is compared whole.
+        let mask = bases.is_empty().then_some(mask.as_slice());
+        let mut found = transaction.get(documents.into_iter().collect(), mask).await?;
         let before = found.remove(&lease_name);
+        let head = found.remove(&ledger_name);
         let held = match lease::Stored::read(names, before.as_ref())? {
             // An earlier try was applied and its answer lost.
             Some(stored) if stored.shows(&self.mark) => return Ok(Plan::Done(())),
             _ => lease::still_held(names, self.lease, before.as_ref(), transaction.now())?,
         };
+        bases.iter().try_for_each(|(name, basis)| control::must_hold(names, found.get(name), basis))?;
+        found.retain(|name, _| wanted.documents.contains_key(name));
         let mut writes = vec![held.marked(&self.mark).write(names, self.lease.app(), before.as_ref())?];
         writes.extend(withdrawn(transaction, &wanted, &found).await?);
         writes.extend(forgotten(transaction, &wanted).await?);
+        writes.extend(ledger::appended(names, self.lease, &wanted.new_entries(&found), head.as_ref())?);
         writes.extend(wanted.writes(names, &found, transaction.now()?)?);
         Ok(Plan::Commit(writes, ()))
     }
@@ -78,6 +90,15 @@ struct Wanted {
     documents: BTreeMap<String, Put>,
     /// Releases whose partials go, as the names of their documents.
     forgotten: Vec<String>,
+    /// What is appended to the ledger, in order.
+    entries: Vec<ToEnter>,
+}
+
+/// An entry that a commit is to append.
+struct ToEnter {
+    noted: Noted,
+    /// The document with which it comes: where that is there already, so is its entry.
+    with: Option<String>,
 }
 
 /// One document.
@@ -115,6 +136,14 @@ impl Wanted {
                 Write::Decision(record) => wanted.decision(names, record)?,
                 Write::Message(message) => wanted.message(names, message, place)?,
                 Write::Watch(app, watch) => wanted.put(names, names.watch(app), How::Rewrite, watch)?,
+                Write::Control(app, said) => {
+                    wanted.put(names, names.control(app), How::Rewrite, said.as_ref())?;
+                }
+                // Looked at before anything is written.
+                Write::Provided(_) => {}
+                Write::Ledger(noted) => {
+                    wanted.entries.push(ToEnter { noted: noted.as_ref().clone(), with: None });
+                }
             }
         }
         Ok(wanted)
@@ -137,7 +166,9 @@ impl Wanted {
 
     fn decision(&mut self, names: &Names, record: &Record) -> Result<(), StateError> {
         let id = &record.release;
-        self.put_of(names, names.decision(&record.id), How::CreateOnly, record, id)?;
+        let name = names.decision(&record.id);
+        self.entries.push(ToEnter { noted: Noted::decided(record), with: Some(name.clone()) });
+        self.put_of(names, name, How::CreateOnly, record, id)?;
         let newest = json!({LAST_DECISION: record.id, "decided_at": record.decided_at});
         self.put_of(names, names.app(&id.app), How::UnlessOlder(record.decided_at), &newest, id)
     }
@@ -171,6 +202,12 @@ impl Wanted {
         let fields = document::fields(names, &name, value)?;
         self.documents.insert(name, Put { fields, how });
         Ok(())
+    }
+
+    /// The entries of what is not there yet.
+    fn new_entries(&self, found: &HashMap<String, Document>) -> Vec<Noted> {
+        let is_new = |entry: &&ToEnter| entry.with.as_ref().is_none_or(|name| !found.contains_key(name));
+        self.entries.iter().filter(is_new).map(|entry| entry.noted.clone()).collect()
     }
 
     fn writes(

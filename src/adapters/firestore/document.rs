@@ -17,7 +17,7 @@ use super::value;
 use crate::ports::StateError;
 
 /// The version of every document that this program writes, and the only one that it reads.
-const SCHEMA: u64 = 1;
+pub const SCHEMA: u64 = 1;
 /// The field that holds it.
 pub const SCHEMA_FIELD: &str = "schema";
 

@@ -3,7 +3,12 @@
 use tonic::{Code, Status};
 
 use super::names::Names;
+use crate::adapters::redact;
+use crate::domain::plain;
 use crate::ports::{Effect, PortError, StateError};
+
+/// The longest part of a status that is shown, in characters. One of our own, about a token, comes with its fix.
+const LONGEST_MESSAGE: usize = 1_500;
 
 /// A call that failed for good. `verb` says what was tried, as in "read" or "write to".
 pub fn failed(names: &Names, verb: &str, status: &Status, effect: Effect) -> StateError {
@@ -12,7 +17,7 @@ pub fn failed(names: &Names, verb: &str, status: &Status, effect: Effect) -> Sta
         names.name(),
         names.project(),
         status.code(),
-        status.message()
+        redact::redacted(&plain::cut(&plain::text(status.message()), LONGEST_MESSAGE))
     );
     StateError::Failed(PortError { effect, ..PortError::new(what, fix(names, status)) })
 }
@@ -54,6 +59,10 @@ fn fix(names: &Names, status: &Status) -> String {
         }
         Code::ResourceExhausted => {
             format!("look at the quotas of project {project}; the next run tries again")
+        }
+        Code::AlreadyExists => {
+            "an entry of the ledger lies beyond its head; nothing was overwritten; `tidegate ledger` says which"
+                .to_owned()
         }
         Code::InvalidArgument => {
             "correct [state] project and database; if they are right, report this with the text above"

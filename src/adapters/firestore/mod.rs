@@ -19,9 +19,12 @@
 
 mod client;
 mod commit;
+mod control;
 mod document;
 mod error;
+mod heartbeat;
 mod lease;
+mod ledger;
 mod names;
 mod patience;
 mod probe;
@@ -39,9 +42,12 @@ use self::lease::{GiveBack, Take};
 use self::probe::Probe;
 use self::reading::Reading;
 use self::transaction::transact;
+use crate::adapters::clock::ServerClock;
 use crate::domain::counts::Partials;
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::Page;
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
@@ -72,7 +78,14 @@ impl FirestoreState {
         transact(&self.client, &Probe).await
     }
 
-    fn reading(&self) -> Reading<'_> {
+    /// The same state, whose answers tell a shared clock what time it is there.
+    #[must_use]
+    pub fn with_clock(mut self, clock: &ServerClock) -> Self {
+        self.client.clock = clock.clone();
+        self
+    }
+
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading { client: &self.client }
     }
 }
@@ -97,6 +110,10 @@ impl StateStore for FirestoreState {
         transact(&self.client, &Commit::new(lease, writes)).await
     }
 
+    async fn beat(&self, beat: &Beat) -> Result<(), StateError> {
+        heartbeat::write(&self.client, beat).await
+    }
+
     fn memory(&self) -> &dyn Memory {
         self
     }
@@ -115,5 +132,17 @@ impl Memory for FirestoreState {
 
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
         self.reading().decision(id).await
+    }
+
+    async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
+        self.reading().heartbeat(job).await
+    }
+
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        self.reading().evidence(id).await
+    }
+
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        self.reading().ledger(app, from).await
     }
 }

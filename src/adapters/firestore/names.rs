@@ -70,6 +70,14 @@ impl Names {
         self.document("watches", app.as_str())
     }
 
+    pub fn heartbeat(&self, job: &str) -> String {
+        self.document("heartbeat", job)
+    }
+
+    pub fn control(&self, app: &AppId) -> String {
+        self.document("control", app.as_str())
+    }
+
     pub fn release(&self, id: &ReleaseId) -> String {
         self.document(RELEASES, &release_id(id))
     }
@@ -88,6 +96,16 @@ impl Names {
 
     pub fn decision(&self, id: &DecisionId) -> String {
         self.document("decisions", id.as_str())
+    }
+
+    /// The head of the ledger of an app.
+    pub fn ledger(&self, app: &AppId) -> String {
+        self.document("ledgers", app.as_str())
+    }
+
+    /// An entry of it. Numbers have leading zeros, so that the console shows them in order.
+    pub fn entry(&self, app: &AppId, number: u64) -> String {
+        self.document("ledger", &format!("{app}~{number:012}"))
     }
 
     /// The name without the database, as people know it from the console.
@@ -138,7 +156,10 @@ mod tests {
         let partial = names.partial(&release("200+201"), day);
         assert_eq!(names.short(&partial), "releases/android~android~200+201/partials/20261118");
         assert_eq!(partial.strip_suffix(names.short(&partial)).unwrap(), names.root() + "/");
-        assert_eq!(names.short(&names.lease(&AppId::new("ios").unwrap())), "leases/ios");
+        let ios = AppId::new("ios").unwrap();
+        assert_eq!(names.short(&names.lease(&ios)), "leases/ios");
+        assert_eq!(names.short(&names.ledger(&ios)), "ledgers/ios");
+        assert_eq!(names.short(&names.entry(&ios, 17)), "ledger/ios~000000000017");
     }
 
     #[test]

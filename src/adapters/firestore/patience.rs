@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 
 use super::error;
 use super::names::Names;
+use crate::adapters::exchange::milliseconds;
 use crate::adapters::http::retry;
 use crate::ports::{Effect, StateError};
 
@@ -58,6 +59,14 @@ impl Patience {
         self.last = Some(status);
         match wait {
             Some(wait) => {
+                let (failures, wait_ms) = (self.failures, milliseconds(wait));
+                tracing::debug!(
+                    peer.service = "Firestore",
+                    verb = self.verb,
+                    failures,
+                    wait_ms,
+                    "an operation is made again"
+                );
                 tokio::time::sleep(wait).await;
                 Ok(())
             }

@@ -1,5 +1,7 @@
 //! What is remembered, read without a lease. All of an app is read as of one instant of the server.
 
+use std::sync::atomic::Ordering;
+
 use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_request::ConsistencySelector as GetAt;
 use firestore::gcloud_sdk::google::firestore::v1::run_query_request::ConsistencySelector as QueryAt;
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::field_filter::Operator;
@@ -18,11 +20,16 @@ use tonic::Status;
 use super::client::{Client, Found};
 use super::commit::{ADDED, LAST_DECISION};
 use super::document;
+use super::ledger;
 use super::names::{OUTBOX, PARTIALS, RELEASES};
 use super::patience::{Failure, LONGEST, Patience};
+use crate::domain::canonical;
+use crate::domain::control::Control;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::{self, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::{FIRST, Page};
 use crate::domain::outbox::Message;
 use crate::domain::release::{ReleaseId, ReleaseState};
 use crate::domain::watch::Watch;
@@ -40,15 +47,15 @@ impl Reading<'_> {
         let found = self.get(name, None).await?;
         let at = found.read_at;
         let last = self.last_decision(&found)?;
-        let (releases, messages, last_decision, watch) = tokio::try_join!(
+        let (releases, messages, last_decision, (watch, heartbeats)) = tokio::try_join!(
             self.of_app(RELEASES, app, at),
             self.of_app(OUTBOX, app, at),
             self.decision_at(last, at),
-            self.watch(app, at),
+            self.watch_and_heartbeats(app, at),
         )?;
         let mut releases: Vec<ReleaseState> = self.all(&releases)?;
         releases.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(AppState { releases, messages: self.in_order(&messages)?, last_decision, watch })
+        Ok(AppState { releases, messages: self.in_order(&messages)?, last_decision, watch, heartbeats })
     }
 
     pub async fn partials(&self, release: &ReleaseId) -> Result<Partials, StateError> {
@@ -57,15 +64,65 @@ impl Reading<'_> {
         Ok(self.all::<DayPartial>(&documents)?.into_iter().collect())
     }
 
-    async fn watch(&self, app: &AppId, at: Option<Timestamp>) -> Result<Watch, StateError> {
-        let found = self.get(self.client.names.watch(app), at).await?;
-        let watch =
+    /// Both in one request: heartbeats are read on every run, and are not worth one of their own.
+    async fn watch_and_heartbeats(
+        &self,
+        app: &AppId,
+        at: Option<Timestamp>,
+    ) -> Result<(Watch, Vec<Heartbeat>), StateError> {
+        let names = &self.client.names;
+        let watch = names.watch(app);
+        let beats = heartbeat::JOBS.map(|job| names.heartbeat(job));
+        let found = self.get_all([watch.clone()].into_iter().chain(beats).collect(), at).await?;
+        let (of_app, beats): (Vec<_>, Vec<_>) =
+            found.documents.iter().partition(|document| document.name == watch);
+        let watch = of_app.first().map(|found| document::read(names, found)).transpose()?;
+        Ok((watch.unwrap_or_default(), self.readable(&beats)))
+    }
+
+    /// The heartbeats that can be read: they are for people, and stop nothing. One that can't is noted, so that it is not
+    /// written over.
+    fn readable(&self, beats: &[&Document]) -> Vec<Heartbeat> {
+        let read: Vec<_> = beats.iter().map(|found| document::read(&self.client.names, found)).collect();
+        if read.iter().any(Result::is_err) {
+            self.client.foreign_heartbeat.store(true, Ordering::Relaxed);
+        }
+        read.into_iter().flatten().collect()
+    }
+
+    pub async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
+        let found = self.get(self.client.names.heartbeat(job), None).await?;
+        found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()
+    }
+
+    pub async fn control(&self, app: &AppId) -> Result<Control, StateError> {
+        let found = self.get(self.client.names.control(app), None).await?;
+        let said =
             found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()?;
-        Ok(watch.unwrap_or_default())
+        Ok(said.unwrap_or_default())
     }
 
     pub async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
         self.decision_at(Some(id.clone()), None).await
+    }
+
+    /// The canonical text of all fields of a decision but those that this store adds.
+    pub async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        let found = self.get(self.client.names.decision(id), None).await?;
+        let Some(document) = found.documents.first() else { return Ok(None) };
+        let mut fields = document::open(&self.client.names, document)?;
+        [document::SCHEMA_FIELD, "app"].iter().for_each(|added| drop(fields.shift_remove(*added)));
+        Ok(Some(canonical::text(&Value::Object(fields))))
+    }
+
+    pub async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        let names = &self.client.names;
+        let from = from.max(FIRST);
+        let numbers = from..from.saturating_add(ledger::PAGE);
+        let entries = numbers.clone().map(|number| names.entry(app, number));
+        let wanted: Vec<String> = entries.chain([names.ledger(app)]).collect();
+        let found = self.patiently(|| self.client.get(wanted.clone(), None, None)).await?;
+        ledger::page(names, app, numbers, found.documents)
     }
 
     async fn decision_at(
@@ -120,8 +177,12 @@ impl Reading<'_> {
     }
 
     async fn get(&self, name: String, at: Option<Timestamp>) -> Result<Found, StateError> {
+        self.get_all(vec![name], at).await
+    }
+
+    async fn get_all(&self, names: Vec<String>, at: Option<Timestamp>) -> Result<Found, StateError> {
         let at = at.map(|at| GetAt::ReadTime(native(at)));
-        self.patiently(|| self.client.get(vec![name.clone()], None, at.clone())).await
+        self.patiently(|| self.client.get(names.clone(), None, at.clone())).await
     }
 
     async fn query(

@@ -58,8 +58,31 @@ pub(super) struct Adc {
 }
 
 enum Kind {
-    File { kind: Type, file: Value },
+    File(File),
     Metadata { address: String },
+}
+
+/// A checked file. What of it is no secret stands for itself; the rest is read again when it is handed on.
+struct File {
+    kind: Type,
+    text: SecretString,
+    /// The account that it impersonates.
+    impersonated: Option<String>,
+    /// The account that it is the key of.
+    client_email: Option<String>,
+}
+
+impl File {
+    fn new(kind: Type, file: &Value, text: &SecretString) -> Self {
+        let field = |name: &str| file[name].as_str();
+        Self {
+            kind,
+            text: text.clone(),
+            impersonated: field("service_account_impersonation_url")
+                .map(|url| account(url).unwrap_or_default()),
+            client_email: field("client_email").map(str::to_owned),
+        }
+    }
 }
 
 impl Adc {
@@ -80,7 +103,10 @@ impl Adc {
         };
         let file = json(text).map_err(wrong)?;
         let kind = check(&file, allowed).map_err(wrong)?;
-        Ok(Self { kind: Kind::File { kind, file }, name: format!("the credentials file {place}") })
+        Ok(Self {
+            kind: Kind::File(File::new(kind, &file, text)),
+            name: format!("the credentials file {place}"),
+        })
     }
 
     /// The key of a service account. `reference` says which one.
@@ -101,7 +127,8 @@ impl Adc {
         let file = json(key).map_err(wrong)?;
         match check(&file, allowed).map_err(wrong)? {
             kind @ Type::ServiceAccount => {
-                Ok(Self { kind: Kind::File { kind, file }, name: format!("the key {reference}") })
+                let name = format!("the key {reference}");
+                Ok(Self { kind: Kind::File(File::new(kind, &file, key)), name })
             }
             Type::AuthorizedUser | Type::ExternalAccount | Type::Impersonated => {
                 Err(wrong("its `type` is not service_account".to_owned()))
@@ -128,9 +155,9 @@ impl Adc {
     pub(super) fn origin(&self) -> Origin {
         let (last_step, account) = match &self.kind {
             Kind::Metadata { .. } => (Step::Metadata, None),
-            Kind::File { kind: Type::AuthorizedUser, .. } => (Step::Refresh, None),
-            Kind::File { file, .. } => match file["service_account_impersonation_url"].as_str() {
-                Some(url) => (Step::Impersonation, account(url)),
+            Kind::File(File { kind: Type::AuthorizedUser, .. }) => (Step::Refresh, None),
+            Kind::File(file) => match &file.impersonated {
+                Some(account) => (Step::Impersonation, Some(account.clone()).filter(|name| !name.is_empty())),
                 None => (Step::Exchange, None),
             },
         };
@@ -139,8 +166,8 @@ impl Adc {
 
     /// The service account that it acts as, where the file names it.
     pub(super) fn account(&self) -> Option<String> {
-        let Kind::File { file, .. } = &self.kind else { return None };
-        self.origin().account.or_else(|| file["client_email"].as_str().map(str::to_owned))
+        let Kind::File(file) = &self.kind else { return None };
+        self.origin().account.or_else(|| file.client_email.clone())
     }
 
     /// A source of tokens for a scope.
@@ -148,43 +175,52 @@ impl Adc {
     /// # Errors
     /// Where a field is missing or damaged.
     pub(super) fn credentials(&self, scope: Scope) -> Result<AccessTokenCredentials, PortError> {
-        let scope = [scope.as_str()];
-        let (policy, backoff) = (tries::policy(), tries::backoff());
+        let scope = scope.as_str();
         let built = match &self.kind {
             Kind::Metadata { address } => mds::Builder::default()
                 .with_endpoint(address)
-                .with_scopes(scope)
-                .with_retry_policy(policy)
-                .with_backoff_policy(backoff)
-                .build_access_token_credentials(),
-            // It signs its tokens itself and asks nobody.
-            Kind::File { kind: Type::ServiceAccount, file } => service_account::Builder::new(file.clone())
-                .with_access_specifier(AccessSpecifier::from_scopes(scope))
-                .build_access_token_credentials(),
-            Kind::File { kind: Type::AuthorizedUser, file } => user_account::Builder::new(file.clone())
-                .with_scopes(scope)
-                .with_retry_policy(policy)
-                .with_backoff_policy(backoff)
-                .build_access_token_credentials(),
-            Kind::File { kind: Type::ExternalAccount, file } => external_account::Builder::new(file.clone())
-                .with_scopes(scope)
-                .with_retry_policy(policy)
-                .with_backoff_policy(backoff)
-                .build_access_token_credentials(),
-            Kind::File { kind: Type::Impersonated, file } => impersonated::Builder::new(file.clone())
-                .with_scopes(scope)
-                .with_retry_policy(policy)
-                .with_backoff_policy(backoff)
-                .build_access_token_credentials(),
+                .with_scopes([scope])
+                .with_retry_policy(tries::policy())
+                .with_backoff_policy(tries::backoff())
+                .build_access_token_credentials()
+                .ok(),
+            Kind::File(file) => from_file(file, scope),
         };
-        // The text of the error could quote the key.
-        built.map_err(|_| {
+        built.ok_or_else(|| {
             PortError::new(
                 format!("{} can't be used: a field is missing or damaged", self.name),
                 "make the file or the key anew",
             )
         })
     }
+}
+
+/// The source of tokens of a file. Why there is none is not told: the text of the error could quote the key.
+fn from_file(file: &File, scope: &str) -> Option<AccessTokenCredentials> {
+    let (scope, policy, backoff) = ([scope], tries::policy(), tries::backoff());
+    let content = json(&file.text).ok()?;
+    let built = match file.kind {
+        // It signs its tokens itself and asks nobody.
+        Type::ServiceAccount => service_account::Builder::new(content)
+            .with_access_specifier(AccessSpecifier::from_scopes(scope))
+            .build_access_token_credentials(),
+        Type::AuthorizedUser => user_account::Builder::new(content)
+            .with_scopes(scope)
+            .with_retry_policy(policy)
+            .with_backoff_policy(backoff)
+            .build_access_token_credentials(),
+        Type::ExternalAccount => external_account::Builder::new(content)
+            .with_scopes(scope)
+            .with_retry_policy(policy)
+            .with_backoff_policy(backoff)
+            .build_access_token_credentials(),
+        Type::Impersonated => impersonated::Builder::new(content)
+            .with_scopes(scope)
+            .with_retry_policy(policy)
+            .with_backoff_policy(backoff)
+            .build_access_token_credentials(),
+    };
+    built.ok()
 }
 
 /// The parser's own text could quote the key.

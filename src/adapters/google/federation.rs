@@ -76,7 +76,7 @@ impl Federation {
         let iam = endpoints.iam_credentials.as_deref().unwrap_or(IAM_CREDENTIALS);
         let impersonated = account.map(|account| Impersonated {
             account: account.to_owned(),
-            service: Arc::new(Service::new("IAM", iam, client.clone())),
+            service: Arc::new(Service::new("IAM", iam, client.clone()).of_secrets()),
             federated: OnceLock::new(),
         });
         Ok(Self {

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use google_cloud_auth::credentials::subject_token::{Builder, SubjectToken, SubjectTokenProvider};
 use google_cloud_auth::errors::SubjectTokenProviderError;
 use reqwest::{Client, Method, Url};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::hosts::{AllowList, Purpose};
@@ -17,6 +17,7 @@ use super::problem::{Failure, Origin, Step};
 use super::tries;
 use crate::adapters::environment::GoogleVariables;
 use crate::adapters::http::{Call, Service};
+use crate::adapters::redact;
 use crate::ports::PortError;
 
 /// Where GitHub's tokens come from.
@@ -60,7 +61,7 @@ impl GitHub {
         let audience = format!("https://iam.googleapis.com/{provider}");
         url.query_pairs_mut().append_pair("audience", &audience);
         Ok(Self {
-            service: Service::new("GitHub", url.origin().ascii_serialization(), client.clone()),
+            service: Service::new("GitHub", url.origin().ascii_serialization(), client.clone()).of_secrets(),
             path: path_and_query(&url),
             host: url.host_str().unwrap_or_default().to_owned(),
             request_token: request_token.clone(),
@@ -69,15 +70,14 @@ impl GitHub {
         })
     }
 
-    async fn once(&self) -> Result<String, Failure> {
+    async fn once(&self) -> Result<SecretString, Failure> {
         let call = Call::new(Method::GET, &self.path);
         let answer = self.service.once(&call, &self.request_token).await;
         let answer = answer.map_err(|error| Failure::of_call(&error))?;
         let token = answer["value"].as_str().filter(|token| !token.is_empty()).ok_or(Failure::NoToken)?;
-        if !is_for(token, &self.audience) {
-            return Err(Failure::WrongAudience);
-        }
-        Ok(token.to_owned())
+        let proof = SecretString::from(token);
+        redact::know(&proof);
+        if is_for(token, &self.audience) { Ok(proof) } else { Err(Failure::WrongAudience) }
     }
 }
 
@@ -118,7 +118,7 @@ impl SubjectTokenProvider for GitHub {
 
     async fn subject_token(&self) -> Result<SubjectToken, NoProof> {
         match tries::three(|| self.once()).await {
-            Ok(token) => Ok(Builder::new(token).build()),
+            Ok(token) => Ok(Builder::new(token.expose_secret()).build()),
             Err(failure) => Err(NoProof(self.origin.problem(Step::GitHub, failure, Some(&self.host)))),
         }
     }

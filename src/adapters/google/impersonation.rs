@@ -25,6 +25,7 @@ use super::problem::{Failure, Origin, Step};
 use super::tries;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Call, Service};
+use crate::adapters::redact;
 use crate::ports::Clock;
 
 /// The lifetime that is asked for: the longest that needs no policy of the organisation.
@@ -95,6 +96,7 @@ impl Impersonation {
 
     async fn fetch(&self) -> Result<Held, CredentialsError> {
         let bearer = SecretString::from(self.federated.access_token().await?.token);
+        redact::know(&bearer);
         tries::three(|| self.once(&bearer)).await.map_err(|failure| {
             let told = self.origin.problem(Step::Impersonation, failure, None);
             CredentialsError::from_source(failure.is_passing(), told)

@@ -10,10 +10,12 @@ use google_cloud_auth::credentials::{
     CredentialsProvider,
 };
 use google_cloud_auth::errors::CredentialsError;
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use secrecy::SecretString;
 use tonic::Extensions;
 
 use super::problem::{Failure, Origin};
+use crate::adapters::redact;
 use crate::ports::PortError;
 
 /// A token with all of its steps and tries; far below the run's deadline.
@@ -53,7 +55,13 @@ impl CredentialsProvider for Limited {
         &self,
         extensions: Extensions,
     ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        self.within(self.inner.headers(extensions)).await
+        let headers = self.within(self.inner.headers(extensions)).await?;
+        if let CacheableResource::New { data, .. } = &headers {
+            let value = data.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+            let token = value.and_then(|value| value.split_once(' '));
+            token.iter().for_each(|(_, token)| redact::know(&SecretString::from(*token)));
+        }
+        Ok(headers)
     }
 
     async fn universe_domain(&self) -> Option<String> {

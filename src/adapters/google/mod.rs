@@ -29,6 +29,7 @@ use self::federation::Federation;
 use self::hosts::AllowList;
 use self::limited::Limited;
 use crate::adapters::environment::{self, GoogleVariables};
+use crate::adapters::redact;
 use crate::config::{Endpoints, Gcp};
 use crate::ports::PortError;
 
@@ -170,7 +171,11 @@ impl GoogleToken {
     /// Where none can be had within the time limit; the text says which step failed and what to do.
     pub async fn get(&self) -> Result<SecretString, PortError> {
         match self.credentials.access_token().await {
-            Ok(token) => Ok(SecretString::from(token.token)),
+            Ok(token) => {
+                let token = SecretString::from(token.token);
+                redact::know(&token);
+                Ok(token)
+            }
             Err(error) => Err(problem::told(&error)),
         }
     }

@@ -60,6 +60,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Status(status @ 300..=399) => {
+                write!(f, "answered {status}, a redirect, which is not followed")
+            }
             Self::Status(status) => write!(f, "answered {status}"),
             Self::NotReached => f.write_str("could not be reached, or its answer was lost"),
             Self::Late(limit) => write!(f, "did not answer within {} s", limit.as_secs()),

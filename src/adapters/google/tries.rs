@@ -8,6 +8,7 @@ use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBacko
 use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicy, RetryPolicyExt};
 
 use super::problem::Failure;
+use crate::adapters::exchange::milliseconds;
 use crate::adapters::http::retry;
 
 /// Tries of one step, the first included.
@@ -46,7 +47,14 @@ where
         failures += 1;
         let wait = retry::wait(failures, None).filter(|_| failures < MOST_TRIES && failure.is_passing());
         match wait {
-            Some(wait) => tokio::time::sleep(wait).await,
+            Some(wait) => {
+                tracing::debug!(
+                    failures,
+                    wait_ms = milliseconds(wait),
+                    "a step towards a Google token is made again"
+                );
+                tokio::time::sleep(wait).await;
+            }
             None => return Err(failure),
         }
     }

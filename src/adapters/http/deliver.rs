@@ -6,8 +6,10 @@
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::{Call, HttpError, Kind, Service, chain, header, retry};
+use crate::adapters::exchange::{End, Exchange};
 
 /// What is sent.
 #[derive(Debug, Clone)]
@@ -42,11 +44,20 @@ impl Service {
             Content::Json(body) => request.json(&body),
             Content::Bytes(bytes) => request.header(CONTENT_TYPE, "application/octet-stream").body(bytes),
         };
-        let answer = request.send().await.map_err(|error| self.error(&call, of_transport(error), None))?;
+        let exchange = Exchange::begin(self.name, Method::POST.as_str(), shown);
+        let answer = match request.send().instrument(exchange.span()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let kind = of_transport(error);
+                exchange.ended(if matches!(kind, Kind::NotSent(_)) { End::NotSent } else { End::Lost });
+                return Err(self.error(&call, kind, None));
+            }
+        };
         let status = answer.status().as_u16();
         let retry_after = retry::seconds(header(answer.headers(), RETRY_AFTER.as_str()));
-        let read = answer.text().await;
+        let read = answer.text().instrument(exchange.span()).await;
         let text = read.map_err(|error| self.error(&call, Kind::Lost(chain(&error.without_url())), None))?;
+        exchange.ended(End::Http { status, bytes: text.len() });
         match status {
             200 => Ok(Delivered { text }),
             _ => {

@@ -1,10 +1,14 @@
 //! Why an HTTP call failed, made for the `match` of the adapters: was anything sent, did the service answer, and what.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::adapters::redact;
+use crate::domain::plain;
 
 /// A failed call.
 #[derive(Debug, Clone)]
@@ -54,11 +58,70 @@ pub enum Kind {
 
 impl Kind {
     /// Sorts the errors of the transport.
-    pub(super) fn of_transport(error: &reqwest::Error) -> Self {
-        if error.is_connect() || error.is_builder() {
-            return Self::NotSent(super::chain(error));
+    pub(super) fn of_transport(error: reqwest::Error) -> Self {
+        let is_sent = !(error.is_connect() || error.is_builder());
+        let class = Transport::of(&error);
+        // Its address is told with the path of the call; the query is nobody's business.
+        let why = redact::redacted(&format!("{class}: {}", super::chain(&error.without_url())));
+        if is_sent { Self::Lost(why) } else { Self::NotSent(why) }
+    }
+
+    /// An answer whose body did not come, or not whole.
+    pub(super) fn lost(error: reqwest::Error) -> Self {
+        match Self::of_transport(error) {
+            Self::NotSent(why) => Self::Lost(why),
+            kind => kind,
         }
-        Self::Lost(super::chain(error))
+    }
+
+    /// The same without anything of what the service has answered.
+    pub(super) fn without_answer(self) -> Self {
+        let text = "(it may hold a secret)".to_owned();
+        match self {
+            Self::Status { status, .. } => Self::Status { status, body: None, text },
+            Self::NotJson { status, problem, .. } => Self::NotJson { status, problem, text },
+            kind @ (Self::NotSent(_) | Self::Lost(_)) => kind,
+        }
+    }
+}
+
+/// What kind of trouble the transport had: each is put right elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Name,
+    Tls,
+    Time,
+    Connection,
+}
+
+impl Transport {
+    fn of(error: &reqwest::Error) -> Self {
+        // Neither the resolver's error nor that of an ended handshake has a type of its own that could be asked for.
+        const RESOLVER: &str = "dns error";
+        const HANDSHAKE: &str = "tls handshake";
+        let words = super::chain(error);
+        match () {
+            () if words.contains(RESOLVER) => Self::Name,
+            () if words.contains(HANDSHAKE) || super::causes(error).any(is_tls) => Self::Tls,
+            () if error.is_timeout() => Self::Time,
+            () => Self::Connection,
+        }
+    }
+}
+
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "its name, or that of a proxy, was not found (DNS)",
+            Self::Tls => "no trusted connection could be made (TLS)",
+            Self::Time => "it took too long",
+            Self::Connection => "the connection failed",
+        })
     }
 }
 
@@ -120,11 +183,23 @@ impl fmt::Display for HttpError {
     }
 }
 
-/// The beginning of a body on one line.
+/// The beginning of a body on one line, in plain text.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     const LONGEST: usize = 300;
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let start: String = line.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    if start.is_empty() { "(empty body)".to_owned() } else { start }
+    let words = plain::line(text);
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() { "(empty body)".to_owned() } else { plain::cut(&line, LONGEST) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_short_line_of_plain_text() {
+        assert_eq!(excerpt("a\r\n  b\u{1b}[31m\u{202e}c\u{0}"), "a b[31mc");
+        assert_eq!(excerpt(&"x".repeat(10_000)).chars().count(), 300);
+        assert_eq!(excerpt("\u{200b}\n"), "(empty body)");
+    }
 }

@@ -3,6 +3,9 @@
 //! A read may be repeated. A write is repeated only where it certainly had no effect: the connection failed before
 //! anything was sent, or the server said "too many requests". Every other unclear outcome is the caller's, who reads
 //! back. An answer that is not the JSON that was asked for (a captive portal, a proxy's page, a cut body) is an error.
+//!
+//! No credential leaves by an error: what a service sends back of it is covered, addresses are shown without their
+//! query, headers and bodies of requests never.
 
 mod deliver;
 mod error;
@@ -11,17 +14,22 @@ pub mod retry;
 pub use deliver::{Content, Delivered};
 pub use error::{HttpError, Kind, excerpt};
 
+use std::error::Error;
+use std::time::Duration;
+
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method};
+use reqwest::header::{AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
-use crate::adapters::clock;
-use crate::ports::PortError;
+use crate::adapters::clock::{self, ServerClock, SystemClock};
+use crate::adapters::exchange::{self, End, Exchange};
+use crate::adapters::redact;
+use crate::ports::{Clock as _, PortError};
 
 /// A call that has not connected by then will not.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,13 +89,43 @@ pub struct Service {
     pub name: &'static str,
     base: String,
     client: Client,
+    clock: ServerClock,
+    answers: Answers,
+}
+
+/// An answer as it came.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    /// The body, or why it did not come whole.
+    text: Result<String, Kind>,
+}
+
+/// Whether what a service answers may be shown where it is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    MayBeShown,
+    AreSecrets,
 }
 
 impl Service {
     /// A service at a base URL without a trailing slash.
     #[must_use]
     pub fn new(name: &'static str, base: impl Into<String>, client: Client) -> Self {
-        Self { name, base: base.into(), client }
+        let (clock, answers) = (ServerClock::default(), Answers::MayBeShown);
+        Self { name, base: base.into(), client, clock, answers }
+    }
+
+    /// The same service, whose answers tell a shared clock what time it is there.
+    #[must_use]
+    pub fn with_clock(self, clock: &ServerClock) -> Self {
+        Self { clock: clock.clone(), ..self }
+    }
+
+    /// The same service, whose answers are secrets: no part of one is kept in an error.
+    #[must_use]
+    pub fn of_secrets(self) -> Self {
+        Self { answers: Answers::AreSecrets, ..self }
     }
 
     /// A call that changes nothing, or nothing that matters when it happens twice.
@@ -134,7 +172,10 @@ impl Service {
             failures += 1;
             let wait = retry::wait(failures, error.retry_after);
             match wait.filter(|wait| (terms.again)(&error) && terms.leaves_time_for(*wait)) {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => {
+                    exchange::again(self.name, call.method.as_str(), &call.path, failures, wait);
+                    tokio::time::sleep(wait).await;
+                }
                 None => return Err(error),
             }
         }
@@ -159,7 +200,7 @@ impl Service {
         name: &str,
     ) -> Result<(Value, Option<String>), HttpError> {
         let (answer, headers) = self.exchange(call, token).await?;
-        Ok((answer, header(&headers, name).map(str::to_owned)))
+        Ok((answer, header(&headers, name).map(|value| redact::without(value.to_owned(), token))))
     }
 
     /// What time the service says it is: the `Date` of an answer to a question about nothing, asked without a token.
@@ -170,31 +211,95 @@ impl Service {
     pub async fn time(&self) -> Result<Option<Timestamp>, HttpError> {
         let call = Call::new(Method::HEAD, "/");
         let request = self.client.head(format!("{}/", self.base));
-        let answer =
-            request.send().await.map_err(|error| self.error(&call, Kind::of_transport(&error), None))?;
+        let exchange = Exchange::begin(self.name, Method::HEAD.as_str(), "/");
+        let answer = match request.send().instrument(exchange.span()).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(&call, exchange, error)),
+        };
+        exchange.ended(End::Http { status: answer.status().as_u16(), bytes: 0 });
         Ok(server_time(answer.headers()))
     }
 
+    /// One try, with every value of one of the answer's headers, whether or not it succeeded.
+    pub async fn once_with_values(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        name: &str,
+    ) -> (Result<Value, HttpError>, Vec<String>) {
+        let answer = match self.send(call, token).await {
+            Ok(answer) => answer,
+            Err(error) => return (Err(error), Vec::new()),
+        };
+        let values = answer.headers.get_all(name).into_iter();
+        let values = values.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+        (self.understood(call, token, answer), values)
+    }
+
+    /// Path and query of an address at this service; none where it is an address elsewhere.
+    #[must_use]
+    pub fn path_of<'a>(&self, address: &'a str) -> Option<&'a str> {
+        address.strip_prefix(self.base.as_str()).filter(|path| path.starts_with('/'))
+    }
+
     async fn exchange(&self, call: &Call, token: &SecretString) -> Result<(Value, HeaderMap), HttpError> {
+        let answer = self.send(call, token).await?;
+        let headers = answer.headers.clone();
+        self.understood(call, token, answer).map(|answer| (answer, headers))
+    }
+
+    /// One request, as a span and as one event of the log.
+    async fn send(&self, call: &Call, token: &SecretString) -> Result<Answer, HttpError> {
+        let exchange = Exchange::begin(self.name, call.method.as_str(), &call.path);
+        // A request is too big for the stacks that many callers would have to share with it.
+        let answer = Box::pin(self.answer(call, token)).instrument(exchange.span()).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.not_answered(call, exchange, error)),
+        };
+        let whole = |text: &String| End::Http { status: answer.status, bytes: text.len() };
+        exchange.ended(answer.text.as_ref().map_or(End::Lost, whole));
+        Ok(answer)
+    }
+
+    async fn answer(&self, call: &Call, token: &SecretString) -> Result<Answer, reqwest::Error> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header(AUTHORIZATION, bearer(token));
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let answer =
-            request.send().await.map_err(|error| self.error(call, Kind::of_transport(&error), None))?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
-        let text = answer.text().await.map_err(|error| self.error(call, Kind::Lost(chain(&error)), None))?;
-        match (status, parse(&text)) {
-            (200..=299, Ok(body)) => return Ok((body, headers)),
-            (200..=299, Err(problem)) => {
-                Err(self.error(call, Kind::NotJson { status, problem, text }, retry_after))
-            }
-            (_, body) => Err(self.error(call, Kind::Status { status, body: body.ok(), text }, retry_after)),
+        let before = SystemClock.now();
+        let answer = request.send().await?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        if let Some(there) = server_time(&headers) {
+            self.clock.hear(self.name, before, SystemClock.now(), there);
         }
-        .map_err(|error| HttpError { server_time: server_time(&headers), ..error })
+        Ok(Answer { status, headers, text: answer.text().await.map_err(Kind::lost) })
+    }
+
+    fn not_answered(&self, call: &Call, exchange: Exchange, error: reqwest::Error) -> HttpError {
+        let kind = Kind::of_transport(error);
+        exchange.ended(if matches!(kind, Kind::NotSent(_)) { End::NotSent } else { End::Lost });
+        self.error(call, kind, None)
+    }
+
+    #[expect(clippy::result_large_err, reason = "a failed call is rare, and its error goes on as it is")]
+    fn understood(&self, call: &Call, token: &SecretString, answer: Answer) -> Result<Value, HttpError> {
+        let Answer { status, headers, text } = answer;
+        let retry_after = retry::seconds(header(&headers, RETRY_AFTER.as_str()));
+        let is_elsewhere = matches!(status, 300..=399);
+        let read = match text {
+            _ if is_elsewhere => {
+                let text = redirection(header(&headers, LOCATION.as_str()));
+                Err(Kind::Status { status, body: None, text })
+            }
+            Ok(text) => read(status, &redact::without(text, token)),
+            Err(kind) => Err(kind),
+        };
+        read.map_err(|kind| {
+            let server_time = server_time(&headers);
+            HttpError { server_time, ..self.error(call, kind, retry_after) }
+        })
     }
 
     fn empty(&self, call: &Call) -> HttpError {
@@ -210,7 +315,7 @@ impl Service {
             service: self.name,
             method: call.method.to_string(),
             path: path.to_owned(),
-            kind,
+            kind: if self.answers == Answers::AreSecrets { kind.without_answer() } else { kind },
             retry_after,
             earlier_is_unclear: false,
             server_time: None,
@@ -261,6 +366,26 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The document of an answer, or what is wrong with it. Nothing of a refusal is needed as it came, so every known secret
+/// is covered in it; a document that was asked for may well hold one.
+fn read(status: u16, text: &str) -> Result<Value, Kind> {
+    match (status, parse(text)) {
+        (200..=299, Ok(body)) => Ok(body),
+        (200..=299, Err(problem)) => Err(Kind::NotJson { status, problem, text: redact::redacted(text) }),
+        _ => {
+            let text = redact::redacted(text);
+            Err(Kind::Status { status, body: parse(&text).ok(), text })
+        }
+    }
+}
+
+/// What is said of an answer that leads elsewhere: a credential must not go to a host that it was not meant for.
+fn redirection(location: Option<&str>) -> String {
+    let url = location.and_then(|location| Url::parse(location).ok());
+    let host = url.as_ref().and_then(Url::host_str).map(|host| format!(" to {host:?}")).unwrap_or_default();
+    format!("a redirect{host}, which is not followed: credentials go to no other host")
+}
+
 /// An empty body is JSON's nothing: several calls answer 204.
 fn parse(text: &str) -> Result<Value, String> {
     if text.is_empty() {
@@ -270,9 +395,48 @@ fn parse(text: &str) -> Result<Value, String> {
 }
 
 /// An error with its causes, the innermost last.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// An error and its causes, the outermost first.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_tells_the_host_and_nothing_else_of_the_address() {
+        let told = redirection(Some("https://user:canary@evil.example/canary?token=canary"));
+        assert!(told.contains("\"evil.example\"") && !told.contains("canary"), "{told}");
+        assert!(redirection(Some("/elsewhere")).starts_with("a redirect, which"));
+        assert!(redirection(None).contains("not followed"));
+    }
+
+    #[test]
+    fn a_refusal_is_shown_without_secrets_and_a_document_is_kept() {
+        let secret = SecretString::from("a-secret-that-is-known");
+        redact::know(&secret);
+        let text = serde_json::json!({"error": {"message": "bad a-secret-that-is-known"}}).to_string();
+        let Err(Kind::Status { body: Some(body), text: shown, .. }) = read(401, &text) else {
+            panic!("a refusal is an error");
+        };
+        assert_eq!(body["error"]["message"], "bad ***");
+        assert!(!shown.contains("known"), "{shown}");
+        assert_eq!(read(200, &text).unwrap()["error"]["message"], "bad a-secret-that-is-known");
+        assert!(matches!(read(200, "<html>"), Err(Kind::NotJson { .. })));
+    }
+
+    #[test]
+    fn nothing_that_a_service_of_secrets_answers_is_kept_in_an_error() {
+        let service = Service::new("Secrets", "http://127.0.0.1:9", client().unwrap()).of_secrets();
+        let call = Call::new(Method::GET, "/v1/x?key=canary");
+        for kind in [read(500, "{\"canary\": 1}"), read(200, "canary")].map(Result::unwrap_err) {
+            let error = service.error(&call, kind, None);
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+        }
+    }
 }

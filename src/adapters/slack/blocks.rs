@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::message::{Figure, Link, Note};
+use crate::domain::plain;
 
 /// Slack's limits, in characters.
 const LONGEST_HEADER: usize = 150;
@@ -100,18 +101,11 @@ fn escaped(text: &str) -> String {
 
 /// Plain text is shown as it stands, in which entities are not for certain read; so the brackets of a mention go.
 fn bracketless(text: &str) -> String {
-    plain(text).replace('<', "‹").replace('>', "›")
-}
-
-/// Without what could turn the reading direction or hide text.
-fn plain(text: &str) -> String {
-    let hidden =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
-    text.chars().filter(|c| *c == '\n' || !(c.is_control() || hidden(*c))).collect()
+    plain::text(text).replace('<', "‹").replace('>', "›")
 }
 
 fn shown(text: &str) -> String {
-    plain(text).trim().to_owned()
+    plain::text(text).trim().to_owned()
 }
 
 /// Cuts at a character, with an ellipsis in the last place. What is empty becomes a dash.

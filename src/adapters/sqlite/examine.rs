@@ -4,9 +4,10 @@ use std::fs::{OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 use super::{failed, migrations};
+use crate::domain::heartbeat::Heartbeat;
 use crate::ports::PortError;
 
 /// Another writer is waited for so long.
@@ -38,6 +39,27 @@ pub fn examine(path: &Path) -> Result<Examined, PortError> {
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     begun.and_then(rusqlite::Transaction::rollback).map_err(|error| failed(path, "lock", &error))?;
     run_lock(path)
+}
+
+/// When a job ran last, by a state file that is neither made nor brought up to date; none where it does not say.
+///
+/// # Errors
+/// Where the file can't be read.
+pub fn heartbeat(path: &Path, job: &str) -> Result<Option<Heartbeat>, PortError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read = || {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(BUSY)?;
+        if !connection.table_exists(None, "heartbeat")? {
+            return Ok(None);
+        }
+        let sql = "SELECT doc FROM heartbeat WHERE job = ?1";
+        connection.query_row(sql, [job], |row| row.get::<_, String>(0)).optional()
+    };
+    let text = read().map_err(|error| failed(path, "read", &error))?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// The folder must be there. Whether a file can be made in it is told only by making one.

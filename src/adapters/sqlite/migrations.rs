@@ -11,7 +11,7 @@ use super::failed;
 use crate::ports::PortError;
 
 /// Each step takes a file from its index to the next version.
-const STEPS: [&str; 2] = ["
+const STEPS: [&str; 5] = ["
     CREATE TABLE lease (app TEXT PRIMARY KEY, holder TEXT NOT NULL, fence INTEGER NOT NULL, expires_at TEXT NOT NULL);
     CREATE TABLE release (app TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (app, key));
     CREATE TABLE partial (
@@ -24,6 +24,22 @@ const STEPS: [&str; 2] = ["
 ",
 "
     CREATE TABLE watch (app TEXT PRIMARY KEY, doc TEXT NOT NULL);
+",
+"
+    CREATE TABLE control (app TEXT PRIMARY KEY, doc TEXT NOT NULL);
+",
+"
+    CREATE TABLE ledger (
+        app TEXT NOT NULL, number INTEGER NOT NULL, entry TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (app, number)
+    );
+    CREATE TABLE ledger_head (app TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL);
+    CREATE TRIGGER ledger_keeps_entries BEFORE DELETE ON ledger
+        BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never deleted'); END;
+    CREATE TRIGGER ledger_changes_no_entry BEFORE UPDATE ON ledger
+        BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never changed'); END;
+",
+"
+    CREATE TABLE heartbeat (job TEXT PRIMARY KEY, doc TEXT NOT NULL);
 "];
 
 /// Marks a SQLite file as a state: "tgst" in ASCII.

@@ -4,7 +4,9 @@
 //! process. So a killed run never blocks the next one, and a lease that is found in the file while the lock is free is
 //! left over and taken over, with a higher fence. Commits are one transaction that checks the fence first.
 
+mod control;
 mod examine;
+mod ledger;
 mod migrations;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,14 +18,18 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
+use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
+use crate::domain::ledger::{Noted, Page};
 use crate::domain::release::ReleaseId;
 use crate::ports::{AppState, Lease, Memory, PortError, StateError, StateStore, Write};
 
-pub use self::examine::{Examined, examine};
+pub use self::examine::{Examined, examine, heartbeat};
 
 /// The state in a file.
 pub struct SqliteState {
@@ -202,7 +208,17 @@ impl StateStore for SqliteState {
             if !held.is_some_and(|found| found.fence == lease.fence() && found.holder == lease.holder()) {
                 return Err(Failure::State(StateError::LostLease { app: lease.app().clone() }));
             }
-            writes.iter().try_for_each(|write| put(transaction, write))
+            writes.iter().try_for_each(|write| control::must_hold(transaction, write))?;
+            writes.iter().try_for_each(|write| put(transaction, lease, write))
+        })
+    }
+
+    async fn beat(&self, beat: &Beat) -> Result<(), StateError> {
+        self.write("note a heartbeat in", |transaction| {
+            let before = stored_heartbeat(transaction, beat.job)??;
+            let sql = "INSERT OR REPLACE INTO heartbeat (job, doc) VALUES (?1, ?2)";
+            transaction.execute(sql, params![beat.job, text(&beat.after(before.as_ref()))?])?;
+            Ok(())
         })
     }
 
@@ -227,6 +243,7 @@ impl Memory for SqliteState {
                 watch: documents(connection, "SELECT doc FROM watch WHERE app = ?1", app)?
                     .pop()
                     .unwrap_or_default(),
+                heartbeats: heartbeats(connection)?,
             })
         })
     }
@@ -249,6 +266,48 @@ impl Memory for SqliteState {
             text.map(|text| document(&text)).transpose()
         })
     }
+
+    async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
+        self.read(|connection| {
+            let sql = "SELECT doc, app, decided_at FROM decision WHERE id = ?1";
+            let found = connection.query_row(sql, [id.as_str()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            });
+            let Some((text, app, decided_at)) = found.optional()? else { return Ok(None) };
+            // By these columns the newest decision of an app is found, so they may not say anything else.
+            let told: Option<Value> = serde_json::from_str(&text).ok();
+            if told.is_some_and(|told| told["release"]["app"] != app || told["decided_at"] != decided_at) {
+                return Err(Failure::Document(format!("decision {id} is filed as another one")));
+            }
+            Ok(Some(text))
+        })
+    }
+
+    async fn ledger(&self, app: &AppId, from: u64) -> Result<Page, StateError> {
+        self.read(|connection| ledger::page(connection, app, from))
+    }
+
+    async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
+        self.read(|connection| stored_heartbeat(connection, job)?)
+    }
+}
+
+/// The heartbeat of a job: the outer error is the file's, the inner one the document's.
+fn stored_heartbeat(
+    connection: &Connection,
+    job: &str,
+) -> Result<Result<Option<Heartbeat>, Failure>, Failure> {
+    let sql = "SELECT doc FROM heartbeat WHERE job = ?1";
+    let found: Option<String> = connection.query_row(sql, [job], |row| row.get(0)).optional()?;
+    Ok(found.map(|text| document(&text)).transpose())
+}
+
+/// Every heartbeat that can be read: they are for people, and stop nothing.
+fn heartbeats(connection: &Connection) -> Result<Vec<Heartbeat>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT doc FROM heartbeat ORDER BY job")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let texts: Vec<String> = rows.collect::<Result<_, _>>()?;
+    Ok(texts.iter().filter_map(|text| document(text).ok()).collect())
 }
 
 /// A lease as the file holds it.
@@ -294,7 +353,7 @@ fn stored_lease(transaction: &Transaction<'_>, app: &AppId) -> Result<Option<Sto
     .transpose()
 }
 
-fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
+fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<(), Failure> {
     match write {
         Write::Release(state) => {
             let sql = "INSERT OR REPLACE INTO release (app, key, doc) VALUES (?1, ?2, ?3)";
@@ -317,8 +376,13 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT OR IGNORE INTO decision (id, app, decided_at, doc) VALUES (?1, ?2, ?3, ?4)";
             let (id, app, at) =
                 (record.id.as_str(), record.release.app.as_str(), record.decided_at.to_string());
-            transaction.execute(sql, params![id, app, at, text(record)?])?;
+            // The canonical text, so that the file holds the very bytes whose hash is in the ledger.
+            let is_new = transaction.execute(sql, params![id, app, at, canonical::text_of(record)])? > 0;
+            if is_new {
+                ledger::append(transaction, lease, &Noted::decided(record))?;
+            }
         }
+        Write::Ledger(noted) => ledger::append(transaction, lease, noted)?,
         Write::Message(message) => {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";
@@ -328,6 +392,9 @@ fn put(transaction: &Transaction<'_>, write: &Write) -> Result<(), Failure> {
             let sql = "INSERT OR REPLACE INTO watch (app, doc) VALUES (?1, ?2)";
             transaction.execute(sql, params![app.as_str(), text(watch)?])?;
         }
+        Write::Control(app, said) => control::put(transaction, app, said)?,
+        // Looked at before anything was written.
+        Write::Provided(_) => {}
     }
     Ok(())
 }

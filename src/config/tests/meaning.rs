@@ -16,6 +16,7 @@ fn the_shortest_file_has_every_default() {
         "kind": "sqlite",
         "path": "state.sqlite"
       },
+      "degraded_halt": "made",
       "gcp": {
         "workload_identity_provider": null,
         "service_account": null,
@@ -26,6 +27,7 @@ fn the_shortest_file_has_every_default() {
         "google_play": null,
         "app_store_connect": null,
         "slack": null,
+        "github": null,
         "sts": null,
         "iam_credentials": null,
         "secret_manager": null,
@@ -40,7 +42,8 @@ fn the_shortest_file_has_every_default() {
             "package": "com.example.app",
             "track": "production",
             "credentials": null,
-            "in_review": "cancel-review"
+            "in_review": "cancel-review",
+            "app_recovery": "off"
           },
           "sources": {
             "sessions": "firebase-sessions",
@@ -82,13 +85,17 @@ fn the_shortest_file_has_every_default() {
               "max_age": "PT1H30M",
               "max_crash_silence": "PT24H"
             },
+            "resume_grace": "PT1H",
             "zone": "UTC"
           },
+          "mode": "auto",
           "watching": {
             "read_sessions": "when-needed",
             "alarm_after_runs": 3
           },
+          "monitor_silence": "PT3H",
           "slack": null,
+          "github": null,
           "rollout": null
         }
       ],
@@ -219,11 +226,14 @@ fn bigquery_pays_where_the_exports_are_unless_another_project_is_named() {
 #[test]
 fn credentials_are_references() {
     let config = good(&format!(
-        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n{ANDROID}"
+        "[google_play]\ncredentials = \"sm://projects/p/secrets/s\"\nhalt_cancels_review = false\n\
+         app_recovery = \"draft\"\n{ANDROID}"
     ));
-    let Target::GooglePlay { credentials, in_review, .. } = &config.apps[0].target else { panic!() };
+    let Target::GooglePlay { credentials, in_review, app_recovery, .. } = &config.apps[0].target else {
+        panic!()
+    };
     assert_eq!(credentials.as_ref().unwrap().to_string(), "sm://projects/p/secrets/s");
-    assert_eq!(*in_review, InReview::Refuse);
+    assert_eq!((*in_review, *app_recovery), (InReview::Refuse, AppRecovery::Draft));
 }
 
 #[test]

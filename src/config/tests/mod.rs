@@ -2,6 +2,7 @@
 
 mod apps;
 mod gcp;
+mod github;
 mod meaning;
 mod names;
 mod numbers;

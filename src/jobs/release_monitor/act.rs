@@ -4,10 +4,12 @@
 //! the store. An error of the call itself decides nothing, the look after it does.
 
 use super::super::{Acted, AppReport, AppWorld};
-use super::{ReleaseMonitor, conclude};
+use super::{ReleaseMonitor, conclude, enter};
+use crate::domain::ledger::Kind;
 use crate::domain::outbox::{self, Delivery, Message, PortProblem};
 use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState};
-use crate::domain::rollout::{NextStep, next_step};
+use crate::domain::rollout::{self, NextStep, next_step};
+use crate::domain::verdict::Reason;
 use crate::ports::{Effect, Lease, PortError, StateError, Write};
 
 /// How often a call with an unclear outcome and no effect is made again in one run.
@@ -19,6 +21,8 @@ pub enum Outcome {
     Confirmed(Release),
     /// Somebody else changed the release first.
     Superseded(String),
+    /// It was not begun; the next run goes on with it. Says why.
+    Postponed(String),
     /// It could not be done; the next run tries again.
     Failed(PortError),
 }
@@ -33,20 +37,30 @@ pub async fn carry_out(
     report: &mut AppReport,
 ) -> Result<(), StateError> {
     let Some(intent) = state.open_intent().cloned() else { return Ok(()) };
-    match reach(world, lease, &state.id.key, &intent.action).await {
+    match reach(job, world, lease, &state.id.key, &intent.action).await {
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             conclude(report, Acted::Yes, None);
-            job.state.commit(lease, confirmed(state, intent, &live, messages)).await
+            let entry = enter::entry(job, Kind::confirmed(&state, &intent.key, &live));
+            let writes = confirmed(job, state, intent, &live, messages);
+            job.state.commit(lease, [entry].into_iter().chain(writes).collect()).await
         }
         Outcome::Superseded(found) => {
             conclude(report, Acted::No, None);
-            job.state.commit(lease, overtaken(job, state, intent, &found, messages)).await
+            let entry = enter::entry(job, Kind::superseded(&state, &intent.key, &found));
+            let writes = overtaken(job, state, intent, &found, messages);
+            job.state.commit(lease, [entry].into_iter().chain(writes).collect()).await
+        }
+        Outcome::Postponed(why) => {
+            conclude(report, Acted::No, Some(why));
+            report.reason = Reason::Postponed;
+            Ok(())
         }
         Outcome::Failed(error) => {
             let told = failed(job, &state, &intent, &error, messages);
             conclude(report, Acted::No, Some(error.to_string()));
-            if told.is_empty() { Ok(()) } else { job.state.commit(lease, told).await }
+            let entry = enter::entry(job, Kind::failed(&state, &intent.key, &error.what));
+            job.state.commit(lease, [entry].into_iter().chain(told).collect()).await
         }
     }
 }
@@ -77,6 +91,10 @@ pub async fn resume(
             wanted.as_ref().is_some_and(|change| next_step(change, live) == NextStep::Mutate)
         };
         if live.map_or(true, |live| is_still_to_do(live.as_ref())) {
+            let is_resume = matches!(wanted, Some(Change::Resume { .. }));
+            if is_resume {
+                job.state.commit(lease, taken_back(state, messages)).await?;
+            }
             return Ok(Resumed::Left);
         }
     }
@@ -85,7 +103,16 @@ pub async fn resume(
 }
 
 /// Brings the store to the target of an action, if a person has not brought it elsewhere.
-pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, change: &Change) -> Outcome {
+pub async fn reach(
+    job: &ReleaseMonitor<'_>,
+    world: &AppWorld,
+    lease: &Lease,
+    key: &str,
+    change: &Change,
+) -> Outcome {
+    if change.stops() {
+        world.target.hurry();
+    }
     let mut last = None;
     for _ in 0..MOST_TRIES {
         let live = match look(world, key).await {
@@ -97,6 +124,7 @@ pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, change: &Change) 
             (NextStep::Confirm, Some(live)) => return Outcome::Confirmed(live),
             (NextStep::Mutate, Some(live)) => match last.filter(is_refusal) {
                 Some(error) => return Outcome::Failed(error),
+                None if let Some(why) = forbidden(job, lease, change) => return Outcome::Postponed(why),
                 None => last = world.target.apply(lease, &live, change).await.err(),
             },
             (NextStep::Confirm | NextStep::Mutate, None) => return Outcome::Failed(not_shown(key, change)),
@@ -108,6 +136,13 @@ pub async fn reach(world: &AppWorld, lease: &Lease, key: &str, change: &Change) 
         Ok(_) => Outcome::Failed(last.unwrap_or_else(|| not_shown(key, change))),
         Err(error) => Outcome::Failed(error),
     }
+}
+
+/// Why no change may be begun any more. Looked at before each one.
+fn forbidden(job: &ReleaseMonitor<'_>, lease: &Lease, change: &Change) -> Option<String> {
+    let why = job.brakes.forbid(lease, job.clock.moment())?;
+    let wanted = change.as_str();
+    Some(format!("the {wanted} was not begun: {why}\n  fix: nothing; the next run goes on from here"))
 }
 
 /// A refusal, which another try would only repeat. An unclear outcome is none: the look that follows tells.
@@ -127,14 +162,33 @@ async fn look(world: &AppWorld, key: &str) -> Result<Option<Release>, PortError>
 }
 
 /// The store shows it: the intent is done and people may be told.
-fn confirmed(mut state: ReleaseState, intent: Intent, live: &Release, messages: &[Message]) -> Vec<Write> {
+fn confirmed(
+    job: &ReleaseMonitor<'_>,
+    mut state: ReleaseState,
+    intent: Intent,
+    live: &Release,
+    messages: &[Message],
+) -> Vec<Write> {
     let ready = outbox::waiting_for(&intent.action, &state, messages)
         .into_iter()
         .map(|message| Message { delivery: Delivery::Pending, ..message });
+    let mut forgotten = None;
+    if let Change::Resume { .. } = intent.action {
+        state = rollout::resumed(state, live, job.clock.now());
+        forgotten = Some(Write::ForgetPartials(state.id.clone()));
+    }
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.intent = Some(Intent { status: IntentStatus::Confirmed, ..intent });
-    with_messages(state, ready)
+    forgotten.into_iter().chain(with_messages(state, ready)).collect()
+}
+
+/// A resume that a killed command left undone is not made by a run: the person has to say it again.
+fn taken_back(mut state: ReleaseState, messages: &[Message]) -> Vec<Write> {
+    let change = state.intent.take().map(|intent| intent.action);
+    let waiting = change.map(|change| outbox::waiting_for(&change, &state, messages)).unwrap_or_default();
+    let unsaid = waiting.into_iter().map(|message| Message { delivery: Delivery::Withdrawn, ..message });
+    with_messages(state, unsaid)
 }
 
 /// Somebody was faster: people are told so, and what waited for the effect is not said.

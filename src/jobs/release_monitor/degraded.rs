@@ -11,18 +11,24 @@ use super::super::{Acted, AppReport, AppWorld};
 use super::act::{self, Outcome};
 use super::observe::{self, Unjudged};
 use super::{LEASE, ReleaseMonitor, conclude, rolling_out, tell, unjudged_report};
+use crate::domain::control::Switch;
 use crate::domain::decision::Record;
 use crate::domain::keys;
 use crate::domain::message::{self, NoteKind};
-use crate::domain::outbox::{self, Sink};
+use crate::domain::outbox::{self, Message, Sink};
+use crate::domain::pause_budget::PauseBudget;
 use crate::domain::release::{Action, Change, Release, ReleaseId, ReleaseState};
-use crate::ports::{Found, Lease};
+use crate::ports::{Found, Lease, Notifier};
 
 /// How far back messages of earlier runs are looked for: as long as a release is watched at most.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Halts what has to be halted, without a memory. `problem` says why there is none.
 pub async fn run(job: &ReleaseMonitor<'_>, world: &AppWorld, problem: &str) -> Vec<AppReport> {
+    // Without a memory only the mode can be heard, which is why it needs none.
+    if world.switch != Switch::Auto {
+        return vec![AppReport::failed(world, problem.to_owned())];
+    }
     let now = job.clock.now();
     let releases = match world.target.releases().await {
         Ok(releases) => releases,
@@ -75,16 +81,22 @@ async fn halt(
 ) -> AppReport {
     let until = now.checked_add(LEASE).unwrap_or(now);
     let lease = Lease::for_halting_only(world.id.clone(), job.holder.clone(), until);
+    let lease = lease.timed(job.clock.moment(), LEASE.unsigned_abs());
     let mut report = AppReport::of(world, record.clone());
     report.problems.push(problem.to_owned());
-    match act::reach(world, &lease, &release.key, &Change::Halt).await {
+    match act::reach(job, world, &lease, &release.key, &Change::Halt).await {
         Outcome::Confirmed(live) => {
             report.user_fraction = live.user_fraction;
             report.acted = Acted::Yes;
-            let note = message::without_memory(message::acted(&record, Action::Halt));
+            let mut note = message::acted(&record, Action::Halt);
+            let state = ReleaseState::first_seen(record.release.clone(), release, now, now);
+            let short = PauseBudget::of(&state, now).filter(PauseBudget::is_short);
+            note.lines.extend(short.as_ref().map(message::pause_left));
+            let note = message::without_memory(note);
             report.problems.extend(tell::at_once(world, &key(&record.release), note).await);
         }
         Outcome::Superseded(found) => report.problems.push(found),
+        Outcome::Postponed(why) => conclude(&mut report, Acted::No, Some(why)),
         Outcome::Failed(error) => conclude(&mut report, Acted::No, Some(error.to_string())),
     }
     report
@@ -101,6 +113,27 @@ async fn was_halted(world: &AppWorld, record: &Record, release: &Release, now: T
         }
     }
     false
+}
+
+/// Whether a run without a memory has told of the halt that this message tells of: it could not note that it did.
+pub async fn told(notifier: &dyn Notifier, message: &Message) -> Found {
+    if message.note.kind != NoteKind::Halt || message.sink != Sink::Slack {
+        return Found::Nowhere;
+    }
+    let found = notifier.find(&key(&message.release), None, message.written_at, LOOK_BACK).await;
+    match found {
+        Ok(Found::There(posted)) => Found::There(posted),
+        // A halt must be told: twice rather than never.
+        Ok(Found::Nowhere | Found::CannotTell(_)) | Err(_) => Found::Nowhere,
+    }
+}
+
+/// Whether a run without a memory has told, since then, that it halted this release. Where the channel can't be asked,
+/// it is taken not to have: a message too many is better than one too few.
+pub async fn was_told(world: &AppWorld, id: &ReleaseId, since: Timestamp, now: Timestamp) -> bool {
+    let Some(notifier) = world.channel() else { return false };
+    let since = since.max(now.checked_sub(LOOK_BACK).unwrap_or(now));
+    matches!(notifier.find(&key(id), None, since, LOOK_BACK).await, Ok(Found::There(_)))
 }
 
 fn key(id: &ReleaseId) -> String {

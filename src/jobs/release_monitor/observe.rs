@@ -50,6 +50,7 @@ impl Observed {
             facts,
             policy: world.policy.clone(),
             queries,
+            configuration: Some(world.configuration.clone()),
         });
         (record, state)
     }
@@ -155,7 +156,7 @@ async fn start_at_first_sight(
     release: &Release,
     now: Timestamp,
 ) -> Result<Timestamp, PortError> {
-    let looked_at = known.releases.iter().map(|state| state.looked_at).max();
+    let looked_at = known.releases.iter().map(|state| state.looked_at).max().max(known.watch.listed_at);
     let earliest = now.checked_sub(LOOK_BACK).unwrap_or(now);
     let since = looked_at.unwrap_or(earliest).max(earliest);
     let request = MetricRequest {

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::super::AppWorld;
-use super::ReleaseMonitor;
+use super::{ReleaseMonitor, degraded, enter};
+use crate::domain::ledger::Kind;
 use crate::domain::message::{self, Note};
 use crate::domain::outbox::{Delivery, Message, Posted, Refusal, Sink, thread_of};
 use crate::ports::{Effect, Found, Lease, Notifier, Outlook, PortError, StateError, Write};
@@ -104,6 +105,9 @@ impl Teller<'_> {
 
     /// Marks the message as being sent, then sends it.
     async fn begin(&mut self, notifier: &dyn Notifier, message: Message) -> Result<Message, StateError> {
+        if let Found::There(posted) = degraded::told(notifier, &message).await {
+            return self.sent(message, Some(posted)).await;
+        }
         let under = thread_of(&message, &self.messages).filter(|parent| notifier.holds(parent));
         let note = self.dressed(&message);
         let refusal = message.refusal.map(|refusal| Refusal { rerouted: false, ..refusal });
@@ -118,6 +122,17 @@ impl Teller<'_> {
         };
         let sending = self.commit(sending).await?;
         self.attempt(notifier, sending).await
+    }
+
+    /// Marks the message once more and sends it: only the holder of the lease can mark it, and what a run has found that
+    /// lost it without noticing, another run may be sending at this moment.
+    async fn attempt_again(
+        &mut self,
+        notifier: &dyn Notifier,
+        message: Message,
+    ) -> Result<Message, StateError> {
+        let message = self.commit(message).await?;
+        self.attempt(notifier, message).await
     }
 
     async fn attempt(&mut self, notifier: &dyn Notifier, message: Message) -> Result<Message, StateError> {
@@ -143,15 +158,15 @@ impl Teller<'_> {
         match found {
             Ok(Found::There(posted)) => self.sent(message, Some(posted)).await,
             Ok(_) if message.sink == Sink::GithubDispatch => self.never_twice(message).await,
-            Ok(Found::Nowhere) => self.attempt(notifier, message).await,
+            Ok(Found::Nowhere) => self.attempt_again(notifier, message).await,
             Ok(Found::CannotTell(why)) => match self.may_be_said_again(&message, &why) {
-                Again::Now => self.attempt(notifier, message).await,
+                Again::Now => self.attempt_again(notifier, message).await,
                 Again::Later => Ok(message),
                 Again::Never => self.sent(message, None).await,
             },
             Err(error) if error.outlook == Outlook::Passing => Ok(self.left(message, &error)),
             // Nobody can look any more: what must arrive is said again, or told to be refused.
-            Err(_) if message.note.kind.must_arrive() => self.attempt(notifier, message).await,
+            Err(_) if message.note.kind.must_arrive() => self.attempt_again(notifier, message).await,
             Err(error) => {
                 self.problems.push(error.to_string());
                 Ok(message)
@@ -280,7 +295,11 @@ impl Teller<'_> {
     }
 
     async fn sent(&self, message: Message, posted: Option<Posted>) -> Result<Message, StateError> {
-        self.commit(Message { delivery: Delivery::Sent, posted, refusal: None, ..message }).await
+        let sent = Message { delivery: Delivery::Sent, posted, refusal: None, ..message };
+        let entry = Kind::told(&sent).map(|kind| enter::entry(self.job, kind));
+        let writes = [Write::Message(Box::new(sent.clone()))].into_iter().chain(entry);
+        self.job.state.commit(self.lease, writes.collect()).await?;
+        Ok(sent)
     }
 
     async fn commit(&self, message: Message) -> Result<Message, StateError> {

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{AppReport, AppWorld};
 use super::ReleaseMonitor;
+use crate::domain::control::Leave;
 use crate::domain::cost::bytes_billed;
 use crate::domain::judge::Decision;
 use crate::domain::outbox;
@@ -14,6 +15,15 @@ use crate::ports::{Lease, StateError, Write};
 
 /// However long a service asks to be left alone, a release is not left unwatched for longer.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a run looked at to find what is rolling out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookedAt {
+    /// The store's list alone, which was enough.
+    TheList,
+    /// Every release, as far as they could be looked at.
+    EveryRelease,
+}
 
 /// The report of an app whose warehouse asked to be left alone for longer than this run can wait.
 #[must_use]
@@ -27,20 +37,35 @@ pub fn left_alone(world: &AppWorld, watch: &Watch, now: Timestamp) -> Option<App
     })
 }
 
+/// What a run found out about an app.
+pub struct FoundOut<'r> {
+    /// Its reports.
+    pub reports: &'r [AppReport],
+    /// What it was free to do.
+    pub leave: Leave,
+    /// What it looked at.
+    pub looked: LookedAt,
+}
+
 /// Remembers what a run found out, and writes an alarm where trouble has lasted.
 pub async fn keep(
     job: &ReleaseMonitor<'_>,
     world: &AppWorld,
     lease: &Lease,
     before: &Watch,
-    reports: &[AppReport],
+    out: &FoundOut<'_>,
     now: Timestamp,
 ) -> Result<(), StateError> {
+    let FoundOut { reports, leave, looked } = *out;
     // A run that rested found out nothing: trouble that was there goes on, and is not told anew.
     if reports.iter().all(|report| report.reason == Reason::BudgetRests) {
         return Ok(());
     }
-    let (watch, alarm) = before.after(&news(reports, now), world.alarm_after_runs, now);
+    // Where nobody may be told, the episode goes on untold.
+    let alarm_after_runs = if leave.tells() { world.alarm_after_runs } else { u32::MAX };
+    let listed_at = (looked == LookedAt::TheList).then_some(now);
+    let news = RunNews { listed_at, ..news(reports, now) };
+    let (watch, alarm) = before.after(&news, alarm_after_runs, now);
     if watch == *before {
         return Ok(());
     }
@@ -62,6 +87,7 @@ fn news(reports: &[AppReport], now: Timestamp) -> RunNews {
         trouble: troubled(reports).next().map(|report| report.reason),
         not_before: wait.and_then(|wait| now.checked_add(wait.min(LONGEST_WAIT)).ok()),
         bytes_billed: reports.iter().filter_map(queries).sum(),
+        listed_at: None,
     }
 }
 
@@ -97,6 +123,9 @@ fn sentence(reason: Reason) -> Option<&'static str> {
             Some("More crashed sessions than sessions were counted, which can't be.")
         }
         Reason::DaysMissing => Some("Nothing is known of one or more days of the rollout."),
+        Reason::ClockWrong => Some(
+            "The machine's clock is minutes away from the services', so the age of data can't be judged.",
+        ),
         Reason::CountsRevised => Some("Rows that were counted before are no longer there."),
         _ => None,
     }

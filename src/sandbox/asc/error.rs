@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::super::call::Reply;
 
-/// What a repeated phased-release state is answered with.
-pub(super) const SAME_VALUE: &str =
-    "The phased release already has this value - /data/attributes/phasedReleaseState";
+/// What a repeated phased-release state is answered with. Clients that join title, detail and pointer show it with the
+/// pointer behind it.
+pub(super) const SAME_VALUE: &str = "The phased release already has this value";
 /// What a change after the end is answered with.
 pub(super) const FINAL_STATE: &str =
     "You cannot change the state of a phased release that is in a final state";
@@ -100,8 +100,20 @@ impl AscError {
         )
     }
 
-    pub(super) fn rate_limit() -> Self {
-        let detail = "The number of requests of this key has reached its hourly limit";
+    pub(super) fn attribute_unknown(name: &str) -> Self {
+        let detail = format!("The attribute '{name}' is not an attribute of this resource");
+        let title = "The provided entity includes an unknown attribute";
+        Self::new(409, "ENTITY_ERROR.ATTRIBUTE.UNKNOWN", title, detail)
+            .at("pointer", &format!("/data/attributes/{name}"))
+    }
+
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        let title = "The given operation is not allowed";
+        Self::new(403, "FORBIDDEN_ERROR", title, detail)
+    }
+
+    pub(super) fn rate_limit(window: &str) -> Self {
+        let detail = format!("The number of requests of this key has reached its limit of the {window}");
         Self::new(429, "RATE_LIMIT_EXCEEDED", "The request rate limit has been reached.", detail)
     }
 

@@ -1,6 +1,7 @@
 //! App Store Connect API: apps, versions and phased releases. The state is in `model`, the days of a phased release in
-//! `phased`, JSON:API documents in `document`, query parameters in `query`, refusals in `error`, paths in `routes`.
+//! `phased`, the requests that are left in `budget`, JSON:API documents in `document`, query parameters in `query`, refusals in `error`, paths in `routes`.
 
+mod budget;
 mod document;
 pub(super) mod error;
 pub(super) mod model;

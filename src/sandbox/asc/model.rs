@@ -1,20 +1,16 @@
-//! The state of App Store Connect: apps, versions with builds, phased releases, and the request budget of the key.
+//! The state of App Store Connect: apps, versions with builds and phased releases.
 //! Pure; the instant comes as a parameter, and `tick` first brings phased releases up to it.
-
-use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::budget::Budget;
 use super::document::Resource;
 use super::error::AscError;
 use super::phased::Phased;
 use super::seed::{AppVersionState, AscAppSeed, AscVersionSeed, PhasedReleaseState, Platform};
 
-/// Requests an hour that the rate-limit header names when no budget is set.
-const NOMINAL_HOURLY_LIMIT: usize = 3_500;
-const BUDGET_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// The first app id; Apple's are ten digits.
 const FIRST_APP_ID: u64 = 6_400_000_001;
 /// How long a build can be used.
@@ -25,8 +21,8 @@ const BUILD_LIFE: SignedDuration = SignedDuration::from_hours(90 * 24);
 pub(crate) struct AscModel {
     apps: Vec<App>,
     last_id: u64,
-    budget: Option<usize>,
-    requests: VecDeque<Timestamp>,
+    /// The requests of the key.
+    pub(crate) budget: Budget,
 }
 
 /// An app.
@@ -89,26 +85,6 @@ impl AscModel {
             self.go_live(&id, now);
         }
         Some(id)
-    }
-
-    /// Sets the request budget per rolling hour; `None` lifts it.
-    pub(crate) fn set_budget(&mut self, requests_per_hour: Option<usize>) {
-        self.budget = requests_per_hour;
-        self.requests.clear();
-    }
-
-    /// Counts a request and returns the rate-limit header; the second value is the refusal if the budget is used up.
-    pub(crate) fn count_request(&mut self, now: Timestamp) -> (String, Option<AscError>) {
-        while self.requests.front().is_some_and(|first| now.duration_since(*first) >= BUDGET_WINDOW) {
-            self.requests.pop_front();
-        }
-        let limit = self.budget.unwrap_or(NOMINAL_HOURLY_LIMIT);
-        let refused = self.budget.is_some() && self.requests.len() >= limit;
-        if !refused {
-            self.requests.push_back(now);
-        }
-        let left = limit.saturating_sub(self.requests.len());
-        (format!("user-hour-lim:{limit};user-hour-rem:{left};"), refused.then(AscError::rate_limit))
     }
 
     /// Brings phased releases up to an instant.
@@ -195,7 +171,8 @@ impl AscModel {
             self.versions_mut().find(|version| version.phased.as_ref().is_some_and(|phased| phased.id == id));
         let version = owner.ok_or_else(|| AscError::not_found("appStoreVersionPhasedReleases", id))?;
         if version.phased.as_ref().is_some_and(|phased| phased.state != PhasedReleaseState::Inactive) {
-            return Err(AscError::state("A phased release that has started cannot be deleted"));
+            // The description of this call has no 409.
+            return Err(AscError::forbidden("A phased release that has started cannot be deleted"));
         }
         version.phased = None;
         Ok(())

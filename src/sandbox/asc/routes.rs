@@ -69,9 +69,10 @@ const WRITE: Allowed = Allowed { filters: &[], fields: &[], includes: &[], pagin
 /// Answers a call of an authenticated caller.
 pub(crate) fn answer(model: &mut AscModel, call: &Call, now: Timestamp) -> Reply {
     model.tick(now);
-    let (rate_limit, refusal) = model.count_request(now);
+    let (rate_limit, refusal) = model.budget.count(now);
     let reply = refusal.map_or_else(|| route(model, call, now), Err);
-    reply.unwrap_or_else(|error| error.reply()).with_header("x-rate-limit", &rate_limit)
+    let reply = reply.unwrap_or_else(|error| error.reply());
+    rate_limit.iter().fold(reply, |reply, value| reply.with_header("x-rate-limit", value))
 }
 
 fn route(model: &mut AscModel, call: &Call, now: Timestamp) -> Result<Reply, AscError> {
@@ -202,6 +203,10 @@ fn data(call: &Call, kind: &str) -> Result<Value, AscError> {
 }
 
 fn wanted_state(data: &Value) -> Result<Option<PhasedReleaseState>, AscError> {
+    let attributes = super::super::call::object(&data["attributes"]);
+    if let Some(unknown) = attributes.keys().find(|name| *name != "phasedReleaseState") {
+        return Err(AscError::attribute_unknown(unknown));
+    }
     match &data["attributes"]["phasedReleaseState"] {
         Value::Null => Ok(None),
         state => serde_json::from_value(state.clone())

@@ -55,6 +55,21 @@ pub(crate) enum PlayError {
     FractionTooLow,
     #[error("Cannot halt release, no matching in progress release found.")]
     NothingToHalt,
+    #[error("Invalid request - Too many staged releases specified.")]
+    TooManyStaged,
+    #[error("Too many completed releases specified.")]
+    TooManyCompleted,
+    #[error("Track names in request path and request body must match.")]
+    TrackNames,
+    #[error("Country targeting can only be set for in progress releases in the production track.")]
+    // No public example.
+    CountryTargeting,
+    #[error("In app update priority can not be updated once the release is rolled out.")]
+    // No public example.
+    PriorityFixed,
+    #[error("Release notes in language {0} are longer than 500 characters.")]
+    // No public example of the text.
+    NotesTooLong(String),
     #[error("Fully released can not be staged")]
     FullyReleased,
     #[error("The first release on a track cannot be staged")]
@@ -72,6 +87,10 @@ pub(crate) enum PlayError {
     Payload(String),
     #[error("Invalid value at '{0}'")]
     Value(String),
+    #[error("App recovery action not found: {0}.")] // No public example.
+    Recovery(String),
+    #[error("App recovery action {id} has status {status}.")] // No public example.
+    RecoveryStatus { id: String, status: &'static str },
     #[error("Not found.")] // A path or method that the sandbox does not model.
     Path,
 }
@@ -81,14 +100,19 @@ impl PlayError {
     fn kind(&self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
             Self::Unauthenticated { .. } => (401, "UNAUTHENTICATED", GLOBAL, "authError"),
-            Self::Package(_) | Self::Track(_) | Self::VersionCodes(_) | Self::Path => {
+            Self::Package(_) | Self::Track(_) | Self::VersionCodes(_) | Self::Recovery(_) | Self::Path => {
                 (404, "NOT_FOUND", GLOBAL, "notFound")
             }
             Self::Edit(_) => (404, "NOT_FOUND", ANDROID_PUBLISHER, "editNotFound"),
             Self::EditDeleted => (400, "FAILED_PRECONDITION", GLOBAL, "failedPrecondition"),
             Self::EditExpired => (400, "FAILED_PRECONDITION", ANDROID_PUBLISHER, "editExpired"),
             Self::EditCommitted => (400, "INVALID_ARGUMENT", ANDROID_PUBLISHER, "editAlreadyCommitted"),
-            Self::InReview => (400, "FAILED_PRECONDITION", GLOBAL, "failedPrecondition"),
+            Self::InReview | Self::RecoveryStatus { .. } => {
+                (400, "FAILED_PRECONDITION", GLOBAL, "failedPrecondition")
+            }
+            Self::TooManyCompleted => {
+                (400, "INVALID_ARGUMENT", ANDROID_PUBLISHER, "releasesTooManyCompletedReleases")
+            }
             Self::NothingToHalt => (400, "INVALID_ARGUMENT", ANDROID_PUBLISHER, "releaseToHaltNotFound"),
             Self::NotInvited | Self::NoUpgrade => (403, "PERMISSION_DENIED", GLOBAL, "forbidden"),
             Self::ReviewFlagNeeded
@@ -97,6 +121,11 @@ impl PlayError {
             | Self::FractionMissing(_)
             | Self::FractionTooHigh
             | Self::FractionTooLow
+            | Self::TooManyStaged
+            | Self::TrackNames
+            | Self::CountryTargeting
+            | Self::PriorityFixed
+            | Self::NotesTooLong(_)
             | Self::FullyReleased
             | Self::FirstStaged
             | Self::DraftApp

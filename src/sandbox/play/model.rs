@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::error::PlayError;
+use super::recovery::{Recoveries, known_fields};
 use super::rules::{TrackState, check, codes, settle};
 use super::seed::{PlayAppSeed, PlayConditions, ReviewState, Sending, TrackSeed};
 
@@ -34,6 +35,8 @@ struct PlayApp {
     conditions: PlayConditions,
     cancelled_reviews: u32,
     edits: BTreeMap<String, Edit>,
+    devices: BTreeMap<i64, u64>,
+    recoveries: Recoveries,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,8 @@ impl PlayModel {
             conditions: seed.conditions,
             cancelled_reviews: 0,
             edits: BTreeMap::new(),
+            devices: seed.devices,
+            recoveries: Recoveries::default(),
         };
         self.apps.insert(seed.package, app);
         true
@@ -218,8 +223,9 @@ impl PlayModel {
         let app = self.app(package)?;
         app.open_edit(id, now)?;
         let published = find(&app.tracks, track)?;
+        known_fields(body, "track.", &["track", "releases"])?;
         if body.get("track").is_some_and(|named| named != track) {
-            return Err(PlayError::Value("track.track".to_owned()));
+            return Err(PlayError::TrackNames);
         }
         if let Some(releases) = body.get("releases") {
             let wanted = releases.as_array().ok_or_else(|| PlayError::Value("track.releases".to_owned()))?;
@@ -249,7 +255,46 @@ impl PlayModel {
                 "activeArtifacts": codes.iter().map(|code| json!({"versionCode": code})).collect::<Vec<_>>(),
             })
         };
-        Ok(json!({"releases": state.releases.iter().take(SUMMARY_LIMIT).map(summary).collect::<Vec<_>>()}))
+        let summaries: Vec<Value> = state.releases.iter().take(SUMMARY_LIMIT).map(summary).collect();
+        // An empty list is left out, as everywhere in the API.
+        Ok(if summaries.is_empty() { json!({}) } else { json!({"releases": summaries}) })
+    }
+
+    /// Drafts an app recovery action.
+    pub(crate) fn create_recovery(
+        &mut self,
+        package: &str,
+        body: &Value,
+        now: Timestamp,
+    ) -> Result<Value, PlayError> {
+        let app = self.app(package)?;
+        app.recoveries.create(body, &app.uploaded, &app.devices, now)
+    }
+
+    /// The app recovery actions that are aimed at a version.
+    pub(crate) fn recoveries(&mut self, package: &str, code: Option<&str>) -> Result<Value, PlayError> {
+        let app = self.app(package)?;
+        let code = code.and_then(|code| code.parse().ok());
+        let code = code.ok_or_else(|| PlayError::Value("version_code".to_owned()))?;
+        Ok(app.recoveries.list(code, &app.uploaded, &app.devices))
+    }
+
+    /// Deploys, cancels or widens an app recovery action.
+    pub(crate) fn change_recovery(
+        &mut self,
+        package: &str,
+        id: &str,
+        action: &str,
+        body: &Value,
+        now: Timestamp,
+    ) -> Result<Value, PlayError> {
+        let recoveries = &mut self.app(package)?.recoveries;
+        match action {
+            "addTargeting" => recoveries.add_targeting(id, body, now),
+            "deploy" => known_fields(body, "", &[]).and_then(|()| recoveries.deploy(id, now)),
+            "cancel" => known_fields(body, "", &[]).and_then(|()| recoveries.cancel(id, now)),
+            _ => Err(PlayError::Path),
+        }
     }
 
     /// Everything, for the control surface.
@@ -326,6 +371,7 @@ impl PlayApp {
             "served": documents(&self.served),
             "conditions": self.conditions,
             "cancelledReviews": self.cancelled_reviews,
+            "recoveries": self.recoveries.state(&self.uploaded, &self.devices),
             "openEdits": self.edits.values().filter(|edit| edit.fate == EditFate::Open).count(),
         })
     }

@@ -6,6 +6,10 @@ use serde_json::Value;
 use super::super::call::{Call, CallBody, Reply};
 use super::error::PlayError;
 use super::model::{CommitOptions, PlayModel};
+use super::recovery::known_fields;
+
+/// The query parameters of `edits.commit`.
+const COMMIT_PARAMETERS: &[&str] = &["changesInReviewBehavior", "changesNotSentForReview"];
 
 /// Answers a call of an authenticated caller.
 pub(crate) fn answer(model: &mut PlayModel, call: &Call, caller: &str, now: Timestamp) -> Reply {
@@ -19,9 +23,10 @@ fn route(model: &mut PlayModel, call: &Call, caller: &str, now: Timestamp) -> Re
         return Err(PlayError::Path);
     };
     let found = |value: Value| Reply::json(200, value);
+    check_query(call, rest)?;
     match (call.method.as_str(), rest) {
         ("POST", ["edits"]) => {
-            body(call)?;
+            known_fields(&body(call)?, "", &["id", "expiryTimeSeconds"])?;
             model.insert_edit(package, caller, now).map(found)
         }
         ("POST", ["edits", action]) => match action.split_once(':') {
@@ -36,8 +41,32 @@ fn route(model: &mut PlayModel, call: &Call, caller: &str, now: Timestamp) -> Re
         ("PUT" | "PATCH", ["edits", edit, "tracks", track]) => {
             model.update_track(package, edit, track, &body(call)?, now).map(found)
         }
+        ("POST", ["appRecoveries"]) => model.create_recovery(package, &body(call)?, now).map(found),
+        ("GET", ["appRecoveries"]) => model.recoveries(package, call.query_value("versionCode")).map(found),
+        ("POST", ["appRecoveries", named]) => {
+            let (id, action) = named.split_once(':').ok_or(PlayError::Path)?;
+            model.change_recovery(package, id, action, &body(call)?, now).map(found)
+        }
         ("GET", ["tracks", track, "releases"]) => model.summaries(package, track).map(found),
         _ => Err(PlayError::Path),
+    }
+}
+
+/// Refuses query parameters that the call does not have. Every call takes `alt` and `prettyPrint`, which other people's
+/// clients send.
+fn check_query(call: &Call, rest: &[&str]) -> Result<(), PlayError> {
+    let own: &[&str] = match rest {
+        ["edits", action] if action.ends_with(":commit") => COMMIT_PARAMETERS,
+        ["appRecoveries"] if call.method == "GET" => &["versionCode"],
+        _ => &[],
+    };
+    let known = |name: &str| own.contains(&name) || ["alt", "prettyPrint"].contains(&name);
+    match call.query.iter().find(|(name, _)| !known(name)) {
+        Some((name, _)) => {
+            let text = format!("Unknown name \"{name}\": Cannot bind query parameter.");
+            Err(PlayError::Payload(text))
+        }
+        None => Ok(()),
     }
 }
 

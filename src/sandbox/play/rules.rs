@@ -3,21 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::PlayError;
+use super::fields;
 use super::seed::AppStage;
 
-/// The fields of `TrackRelease` in the discovery document, revision 20261026.
-const RELEASE_FIELDS: [&str; 7] = [
-    "name",
-    "versionCodes",
-    "status",
-    "userFraction",
-    "releaseNotes",
-    "countryTargeting",
-    "inAppUpdatePriority",
-];
 /// The track whose completed releases can't be halted.
 const INTERNAL_TRACK: &str = "internal";
 
@@ -29,8 +20,9 @@ pub(super) struct TrackState {
     pub earlier: Vec<Value>,
 }
 
+/// The status of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+pub(super) enum Status {
     Draft,
     InProgress,
     Halted,
@@ -64,7 +56,8 @@ pub(super) fn codes(release: &Value) -> BTreeSet<i64> {
     release["versionCodes"].as_array().into_iter().flatten().filter_map(code).collect()
 }
 
-fn status(release: &Value) -> Option<Status> {
+/// The status of a release, where it is one that there is.
+pub(super) fn status(release: &Value) -> Option<Status> {
     release["status"].as_str().and_then(Status::parse)
 }
 
@@ -83,7 +76,7 @@ pub(super) fn check(
     stage: AppStage,
 ) -> Result<Vec<Value>, PlayError> {
     let check_one = |(index, release): (usize, &Value)| {
-        let stored = normalise(published, index, release)?;
+        let stored = fields::normalised(published, index, release)?;
         let codes = codes(&stored);
         let missing: Vec<i64> = codes.difference(uploaded).copied().collect();
         if !missing.is_empty() {
@@ -93,43 +86,48 @@ pub(super) fn check(
         if stage == AppStage::Draft && status != Status::Draft {
             return Err(PlayError::DraftApp);
         }
-        check_transition(published, &stored, &codes, status)?;
+        let before = published.releases.iter().find(|old| self::codes(old) == codes);
+        fields::check(&published.track, index, before, &stored)?;
+        check_transition(published, before, &stored, &codes, status)?;
         Ok(stored)
     };
-    wanted.iter().enumerate().map(check_one).collect()
+    let stored: Vec<Value> = wanted.iter().enumerate().map(check_one).collect::<Result<_, _>>()?;
+    check_together(&stored)?;
+    Ok(stored)
 }
 
-/// The release with version codes as texts; refuses fields that Play does not know and did not serve.
-fn normalise(published: &TrackState, index: usize, release: &Value) -> Result<Value, PlayError> {
-    let fields = release.as_object().ok_or_else(|| PlayError::Value(format!("releases[{index}]")))?;
-    let served = |name: &str| published.releases.iter().any(|old| old.get(name).is_some());
-    if let Some(name) = fields.keys().find(|name| !RELEASE_FIELDS.contains(&name.as_str()) && !served(name)) {
-        let text = format!("Unknown name \"{name}\" at 'track.releases[{index}]': Cannot find field.");
-        return Err(PlayError::Payload(text));
+/// A track has one staged and one completed release at most, and a version code is in one release.
+fn check_together(releases: &[Value]) -> Result<(), PlayError> {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = releases.iter().flat_map(codes).find(|code| !seen.insert(*code)) {
+        return Err(PlayError::Value(format!("track.releases.version_codes: {twice}")));
     }
-    let mut stored: Map<String, Value> = fields.clone();
-    let codes = codes(release);
-    let list = fields.get("versionCodes").and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
-    let needed = usize::from(fields.get("status").and_then(Value::as_str) != Some("draft"));
-    if codes.len() != list.len() || codes.len() < needed {
-        return Err(PlayError::Value(format!("releases[{index}].version_codes")));
+    if releases.iter().filter(|release| is_staged(release)).count() > 1 {
+        return Err(PlayError::TooManyStaged);
     }
-    if !list.is_empty() {
-        let text =
-            |code: &Value| code.as_i64().map_or_else(|| code.clone(), |number| number.to_string().into());
-        stored.insert("versionCodes".to_owned(), list.iter().map(text).collect());
+    if releases.iter().filter(|release| is_completed(release)).count() > 1 {
+        return Err(PlayError::TooManyCompleted);
     }
-    Ok(Value::Object(stored))
+    Ok(())
+}
+
+fn is_staged(release: &Value) -> bool {
+    let has_fraction = release.get("userFraction").is_some_and(|fraction| !fraction.is_null());
+    match status(release) {
+        Some(Status::InProgress) => true,
+        Some(Status::Halted) => has_fraction,
+        Some(Status::Draft | Status::Completed) | None => false,
+    }
 }
 
 /// Checks the step from the published release with the same version codes, if there is one, to the wanted one.
 fn check_transition(
     published: &TrackState,
+    before: Option<&Value>,
     wanted: &Value,
     codes: &BTreeSet<i64>,
     status: Status,
 ) -> Result<(), PlayError> {
-    let before = published.releases.iter().find(|old| self::codes(old) == *codes);
     let before_status = before.and_then(self::status);
     let fraction = check_fraction(wanted)?;
     match status {
@@ -302,7 +300,12 @@ mod tests {
             [release(100, "completed", None), release(300, "inProgress", Some(0.15))]
         );
         let both = vec![release(100, "completed", None), release(200, "completed", None)];
-        let done = settle(&published, &both);
+        let codes = BTreeSet::from([100, 200, 300]);
+        let sent = |releases: &[Value]| check(&published, releases, &codes, AppStage::Published).unwrap_err();
+        assert_eq!(sent(&both), PlayError::TooManyCompleted);
+        let staged = [release(200, "halted", Some(0.15)), release(300, "inProgress", Some(0.15))];
+        assert_eq!(sent(&staged), PlayError::TooManyStaged);
+        let done = settle(&published, &[release(200, "completed", None)]);
         assert_eq!(
             (done.releases, done.earlier),
             (vec![release(200, "completed", None)], vec![release(100, "completed", None)])

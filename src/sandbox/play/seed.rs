@@ -1,5 +1,7 @@
 //! What can be set up on the sandbox's Google Play, and the states of an app that the API itself does not set.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,6 +17,9 @@ pub struct PlayAppSeed {
     /// Version codes that were uploaded, besides those in releases.
     #[serde(default)]
     pub version_codes: Vec<i64>,
+    /// Devices that have a version, by its version code; a version that is not named is on none.
+    #[serde(default)]
+    pub devices: BTreeMap<i64, u64>,
     /// Stage, review and sending.
     #[serde(default)]
     pub conditions: PlayConditions,
@@ -86,6 +91,7 @@ impl PlayAppSeed {
             package: package.to_owned(),
             tracks: Vec::new(),
             version_codes: Vec::new(),
+            devices: BTreeMap::new(),
             conditions: PlayConditions::default(),
         }
     }

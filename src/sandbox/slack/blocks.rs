@@ -57,7 +57,7 @@ fn one(block: &Object<'_>, action_ids: &mut Ids) -> Result<(), BlockFault> {
         "section" => section(block, action_ids),
         "header" => {
             block.knows(&["type", "block_id", "text"])?;
-            text(block.member("text")?, HEADER_TEXT, PLAIN)
+            text(&block.member("text")?, HEADER_TEXT, PLAIN)
         }
         "divider" => block.knows(&["type", "block_id"]),
         "context" => {
@@ -65,7 +65,7 @@ fn one(block: &Object<'_>, action_ids: &mut Ids) -> Result<(), BlockFault> {
             let elements = block.list("elements", 1..=CONTEXT_ELEMENTS)?;
             elements.iter().try_for_each(|element| match element.kind()? {
                 "image" => image(element),
-                _ => text(element.clone(), SECTION_TEXT, ANY),
+                _ => text(element, SECTION_TEXT, ANY),
             })
         }
         "actions" => {
@@ -87,11 +87,11 @@ fn section(block: &Object<'_>, action_ids: &mut Ids) -> Result<(), BlockFault> {
         return Err(block.fault("missing required field: text or fields"));
     }
     if block.has("text") {
-        text(block.member("text")?, SECTION_TEXT, ANY)?;
+        text(&block.member("text")?, SECTION_TEXT, ANY)?;
     }
     if block.has("fields") {
         let fields = block.list("fields", 1..=SECTION_FIELDS)?;
-        fields.into_iter().try_for_each(|field| text(field, FIELD_TEXT, ANY))?;
+        fields.into_iter().try_for_each(|field| text(&field, FIELD_TEXT, ANY))?;
     }
     if !block.has("accessory") {
         return Ok(());
@@ -117,7 +117,7 @@ fn button(element: &Object<'_>, action_ids: &mut Ids) -> Result<(), BlockFault> 
         "confirm",
         "accessibility_label",
     ])?;
-    text(element.member("text")?, BUTTON_TEXT, PLAIN)?;
+    text(&element.member("text")?, BUTTON_TEXT, PLAIN)?;
     element.unique_id("action_id", action_ids)?;
     element.short("value", BUTTON_VALUE)?;
     element.short("accessibility_label", BUTTON_TEXT)?;
@@ -145,7 +145,7 @@ const PLAIN: &[&str] = &["plain_text"];
 /// Every text object.
 const ANY: &[&str] = &["plain_text", "mrkdwn"];
 
-fn text(object: Object<'_>, longest: usize, kinds: &[&str]) -> Result<(), BlockFault> {
+fn text(object: &Object<'_>, longest: usize, kinds: &[&str]) -> Result<(), BlockFault> {
     let kind = object.kind()?;
     if !kinds.contains(&kind) {
         return Err(object.fault(&format!("unsupported type of text: {kind}")));

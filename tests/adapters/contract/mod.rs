@@ -21,14 +21,27 @@ use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, PhasedRele
 
 use self::description::Description;
 use self::schema::Problem;
+use crate::asc_faults;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
+use crate::github;
 use crate::slack_pictures;
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
+use crate::{play_recovery, play_requests};
 
 /// Where a description lags behind the service: place, kind of problem, reason. Slack's is of 2021.
-const GAPS: [(&str, &str, &str); 12] = [
+const GAPS: [(&str, &str, &str); 14] = [
+    (
+        "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses reply 201.target_url",
+        "not of the described format",
+        NO_URL,
+    ),
+    (
+        "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses reply 200[].target_url",
+        "not of the described format",
+        NO_URL,
+    ),
     ("GET /api/conversations.history query include_all_metadata", "not described", METADATA),
     ("GET /api/conversations.history reply 200.messages[].metadata", "not described", METADATA),
     ("GET /api/conversations.replies query include_all_metadata", "not described", METADATA),
@@ -42,6 +55,7 @@ const GAPS: [(&str, &str, &str); 12] = [
     ("POST /api/chat.update reply 200.message.blocks", "of another type than described", BLOCKS),
     ("POST /api/chat.update reply 200.message.user", "not described", USER),
 ];
+const NO_URL: &str = "the description calls it an address and gives the empty text as its default";
 const METADATA: &str = "younger than the description: https://docs.slack.dev/messaging/message-metadata";
 const REPLIES: &str = "messages of a thread are messages as in the history, where the description has blocks";
 const FORM: &str = "the description knows the text of a form; in a JSON body blocks are an array";
@@ -50,7 +64,35 @@ const BLOCKS: &str =
 const USER: &str = "the schema lacks it, and the example that the description gives for this reply has it";
 
 /// Calls that must have been checked, with the status of their replies: without them a flow went another way.
-const MUST_BE_SEEN: [&str; 48] = [
+const MUST_BE_SEEN: &[&str] = &[
+    "GET /user 200",
+    "GET /user 403",
+    "GET /repos/{owner}/{repo} 200",
+    "GET /repos/{owner}/{repo}/issues 200",
+    "GET /repos/{owner}/{repo}/issues 404",
+    "POST /repos/{owner}/{repo}/issues 201",
+    "POST /repos/{owner}/{repo}/issues 403",
+    "POST /repos/{owner}/{repo}/issues 404",
+    "POST /repos/{owner}/{repo}/issues 410",
+    "POST /repos/{owner}/{repo}/issues 422",
+    "POST /repos/{owner}/{repo}/issues 503",
+    "POST /repos/{owner}/{repo}/issues unanswered",
+    "GET /repos/{owner}/{repo}/issues/{issue_number} 200",
+    "GET /repos/{owner}/{repo}/issues/{issue_number} 404",
+    "PATCH /repos/{owner}/{repo}/issues/{issue_number} 200",
+    "GET /repos/{owner}/{repo}/issues/{issue_number}/comments 200",
+    "POST /repos/{owner}/{repo}/issues/{issue_number}/comments 201",
+    "GET /repos/{owner}/{repo}/deployments 200",
+    "POST /repos/{owner}/{repo}/deployments 201",
+    "POST /repos/{owner}/{repo}/deployments 202",
+    "POST /repos/{owner}/{repo}/deployments 422",
+    "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses 200",
+    "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses 201",
+    "POST /repos/{owner}/{repo}/dispatches 204",
+    "POST /repos/{owner}/{repo}/dispatches 404",
+    "POST /repos/{owner}/{repo}/dispatches 422",
+    "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches 200",
+    "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches 204",
     "POST /androidpublisher/v3/applications/{packageName}/edits 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 200",
     "GET /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 404",
@@ -60,11 +102,21 @@ const MUST_BE_SEEN: [&str; 48] = [
     "PUT /androidpublisher/v3/applications/{packageName}/edits/{editId}/tracks/{track} 409",
     "POST /androidpublisher/v3/applications/{packageName}/edits/{editId}:commit 200",
     "DELETE /androidpublisher/v3/applications/{packageName}/edits/{editId} 204",
+    "GET /androidpublisher/v3/applications/{applicationsId}/tracks/{tracksId}/releases 200",
+    "GET /androidpublisher/v3/applications/{packageName}/appRecoveries 200",
+    "GET /androidpublisher/v3/applications/{packageName}/appRecoveries 400",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries 404",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:deploy 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:deploy 400",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:addTargeting 200",
+    "POST /androidpublisher/v3/applications/{packageName}/appRecoveries/{appRecoveryId}:cancel 200",
     "GET /v1/apps 200",
     "GET /v1/apps 401",
     "GET /v1/apps/{id}/appStoreVersions 200",
     "GET /v1/apps/{id}/appStoreVersions 404",
     "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 200",
+    "GET /v1/appStoreVersions/{id}/appStoreVersionPhasedRelease 404",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 200",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 403",
     "PATCH /v1/appStoreVersionPhasedReleases/{id} 409",
@@ -102,7 +154,8 @@ const MUST_BE_SEEN: [&str; 48] = [
 ];
 
 /// The fewest calls that the flows make to each service.
-const FEWEST: [(Service, usize); 4] = [
+const FEWEST: [(Service, usize); 5] = [
+    (Service::GitHub, 40),
     (Service::GooglePlay, 90),
     (Service::AppStoreConnect, 30),
     (Service::Slack, 14),
@@ -126,14 +179,15 @@ async fn every_call_is_acceptable_to_the_official_descriptions() {
         *seen.entry(format!("{name} {}", ending(call))).or_default() += 1;
         problems.extend(found);
         // Apple repeats the status as text, which a schema can't say.
-        let errors = call.reply.as_ref().and_then(|reply| reply["errors"].as_array());
+        let reply = call.reply.as_ref().filter(|_| call.service == Service::AppStoreConnect);
+        let errors = reply.and_then(|reply| reply["errors"].as_array());
         for error in errors.into_iter().flatten() {
             assert_eq!(error["status"], json!(ending(call)), "{call:?}");
         }
     }
     nothing_but_the_gaps(&problems);
     for name in MUST_BE_SEEN {
-        assert!(seen.contains_key(name), "{name} is not in {seen:#?}");
+        assert!(seen.contains_key(*name), "{name} is not in {seen:#?}");
     }
     for (service, fewest) in FEWEST {
         let count = calls.iter().filter(|call| call.service == service).count();
@@ -181,7 +235,10 @@ fn any_other_call_is_refused(description: &dyn Description, call: &LoggedRequest
         spoiled(|call| call.body["surprise"] = json!(1)),
     ];
     if call.status.is_some() {
-        wrong.push(spoiled(|call| call.reply.get_or_insert_default()["surprise"] = json!(1)));
+        wrong.push(spoiled(|call| match call.reply.get_or_insert_default() {
+            Value::Array(items) => items.push(json!({"surprise": 1})),
+            reply => reply["surprise"] = json!(1),
+        }));
         wrong.push(spoiled(|call| call.status = Some(418)));
     }
     for wrong in wrong {
@@ -208,6 +265,7 @@ fn services(folder: &Path) -> Services {
         (Service::GooglePlay, Box::new(discovery::Discovery::new(read("androidpublisher.v3.json")))),
         (Service::BigQuery, Box::new(discovery::Discovery::new(read("bigquery.v2.json")))),
         (Service::AppStoreConnect, Box::new(openapi::OpenApi(read("asc-openapi-subset.json")))),
+        (Service::GitHub, Box::new(openapi::github(read("github-rest-subset.json")))),
         (Service::Slack, Box::new(swagger::Swagger::new(slack::documented(read("slack-web-subset.json"))))),
     ]
 }
@@ -229,7 +287,9 @@ async fn traffic() -> Vec<LoggedRequest> {
         calls.extend(run(apps, events).await);
     }
     calls.extend(refused(Apps::Android, Service::GooglePlay, 403, "PUT", "/tracks/").await);
-    calls.extend(refused(Apps::Android, Service::GooglePlay, 409, "PUT", "/tracks/").await);
+    calls.extend(concurrent_on_google_play().await);
+    calls.extend(play_requests::idle().await);
+    calls.extend(play_recovery::every_kind_of_call().await);
     calls.extend(refused(Apps::Ios, Service::AppStoreConnect, 403, "PATCH", "/v1/").await);
     calls.extend(refused(Apps::Ios, Service::AppStoreConnect, 404, "GET", "/appStoreVersions").await);
     calls.extend(misconfigured(Apps::Android, "[[app]]", "[[app]]\ntrack = \"nowhere\"").await);
@@ -237,9 +297,11 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(misconfigured(Apps::Android, CHANNEL, "C0NOWHERE1").await);
     calls.extend(overtaken_on_google_play().await);
     calls.extend(overtaken_on_the_app_store().await);
+    calls.extend(asc_faults::every_kind_of_call().await);
     calls.extend(killed().await);
     calls.extend(killed_under_a_warning().await);
     calls.extend(warned_anew().await);
+    calls.extend(github::every_kind_of_call().await);
     calls.extend(bigquery_surface::every_kind_of_call().await);
     calls.extend(sandbox::every_kind_of_call().await);
     calls.extend(slack_pictures::every_kind_of_call().await);
@@ -259,6 +321,16 @@ async fn refused(apps: Apps, service: Service, code: u16, method: &str, path: &s
     let refusal = FaultKind::Status(CannedReply::status(code));
     town.sandbox.model().add_fault(Fault::new(service, refusal).on(method, path));
     assert_ne!(town.monitor(&[]).await.code(), 0);
+    town.sandbox.model().requests()
+}
+
+/// A bad release, and another publisher at the same moment; the halt is made anew a little later.
+async fn concurrent_on_google_play() -> Vec<LoggedRequest> {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    let busy = FaultKind::Status(CannedReply::status(409));
+    town.sandbox.model().add_fault(Fault::new(Service::GooglePlay, busy).on("PUT", "/tracks/"));
+    assert_eq!(town.monitor(&[]).await.code(), 0);
+    assert_eq!(town.store_status(), "halted");
     town.sandbox.model().requests()
 }
 
@@ -306,7 +378,7 @@ async fn overtaken_on_the_app_store() -> Vec<LoggedRequest> {
     let state = town.sandbox.model().state();
     let versions = state["asc"][0]["versions"].as_array().unwrap();
     let id = versions.iter().find_map(|version| version["phasedRelease"]["id"].as_str()).unwrap();
-    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersionPhasedRelease");
+    let slow = Fault::new(Service::AppStoreConnect, SLOW).on("GET", "/appStoreVersions?").after(1);
     let change = || {
         town.sandbox.model().change_phased_release(id, PhasedReleaseState::Paused).unwrap();
     };

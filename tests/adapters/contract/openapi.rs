@@ -1,9 +1,28 @@
-//! OpenAPI 3, as Apple describes App Store Connect. Array parameters are joined by commas (`explode: false`).
+//! OpenAPI 3, as Apple describes App Store Connect and GitHub its own API. Array parameters are joined by commas
+//! (`explode: false`).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate::sandbox::LoggedRequest;
 
 use super::description::{Described, Description, Operation, Parameter, best};
+
+/// GitHub's description with two calls that the cut of it lacks, in the words that it has for what they answer.
+/// <https://docs.github.com/rest/users/users#get-the-authenticated-user> and
+/// <https://docs.github.com/rest/repos/repos#get-a-repository>.
+pub fn github(mut document: Value) -> OpenApi {
+    let issue = "/paths/~1repos~1{owner}~1{repo}~1issues/post/responses";
+    let at = |rest: &str| document.pointer(&format!("{issue}/{rest}")).unwrap().clone();
+    let (user, refused) = (at("201/content/application~1json/schema/properties/user"), at("403"));
+    let repository = at("201/content/application~1json/schema/properties/repository");
+    let get = |schema: Value| {
+        let answer = json!({"content": {"application/json": {"schema": schema}}});
+        json!({"get": {"responses": {"200": answer, "403": refused, "404": refused}}})
+    };
+    let (user, repository) = (get(user), get(repository));
+    document["paths"]["/user"] = user;
+    document["paths"]["/repos/{owner}/{repo}"] = repository;
+    OpenApi(document)
+}
 
 const JSON_SCHEMA: &str = "/content/application~1json/schema";
 

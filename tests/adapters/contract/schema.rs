@@ -7,12 +7,12 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is checked here, and what only explains.
 const KEYWORDS: &str = "$ref type format enum items properties required additionalProperties oneOf nullable pattern \
-    minItems uniqueItems minimum maximum title description default deprecated discriminator enumDescriptions id \
-    readOnly example name in location";
+    allOf anyOf minLength maxLength maxProperties minItems maxItems uniqueItems minimum maximum title description default deprecated discriminator enumDescriptions id \
+    readOnly example name in location x-github-breaking-changes";
 
 /// One deviation; the place has no indices and no ids, so that the same deviation is the same everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,12 @@ impl<'d> Checker<'d> {
         if let Some(name) = schema["$ref"].as_str() {
             let target = self.target(name);
             return self.check(target, value, place);
+        }
+        if let Some(parts) = schema["allOf"].as_array() {
+            return self.check(&together(parts), value, place);
+        }
+        if let Some(choices) = schema["anyOf"].as_array() {
+            return self.check_any(choices, value, place);
         }
         // Slack writes a choice as a list of items.
         if let Some(choices) = schema["oneOf"].as_array().or_else(|| schema["items"].as_array()) {
@@ -96,6 +102,16 @@ impl<'d> Checker<'d> {
         self.problems.extend(outcomes.into_iter().min_by_key(Vec::len).unwrap_or_default());
     }
 
+    /// One must fit, more may; where none does, the nearest one tells why.
+    fn check_any(&mut self, choices: &[Value], value: &Value, place: &str) {
+        let outcomes = choices.iter().map(|choice| {
+            let mut checker = Checker::new(self.document);
+            checker.check(choice, value, place);
+            checker.problems
+        });
+        self.problems.extend(outcomes.min_by_key(Vec::len).unwrap_or_default());
+    }
+
     fn check_object(&mut self, schema: &Value, value: &Value, place: &str) {
         let (properties, others) = (&schema["properties"], &schema["additionalProperties"]);
         let is_open = *others == true || (properties.is_null() && others.is_null());
@@ -107,6 +123,10 @@ impl<'d> Checker<'d> {
                 None if is_open => {}
                 None => self.report(&place, "not described", member),
             }
+        }
+        let count = value.as_object().map_or(0, serde_json::Map::len) as u64;
+        if schema["maxProperties"].as_u64().is_some_and(|most| count > most) {
+            self.report(place, "more than described", count);
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if value.get(name).is_none() {
@@ -122,6 +142,9 @@ impl<'d> Checker<'d> {
         if schema["minItems"].as_u64().is_some_and(|fewest| (items.len() as u64) < fewest) {
             self.report(place, "shorter than described", items.len());
         }
+        if schema["maxItems"].as_u64().is_some_and(|most| (items.len() as u64) > most) {
+            self.report(place, "more than described", items.len());
+        }
         let twice = (1..items.len()).any(|index| items[..index].contains(&items[index]));
         if schema["uniqueItems"] == true && twice {
             self.report(place, "an item twice", format!("{items:?}"));
@@ -133,13 +156,20 @@ impl<'d> Checker<'d> {
             None => true,
             Some("int64") => text.parse::<i64>().is_ok(),
             Some("uint64") => text.parse::<u64>().is_ok(),
-            Some("date-time") => text.parse::<Timestamp>().is_ok(),
+            Some("date-time" | "google-datetime") => text.parse::<Timestamp>().is_ok(),
             Some("uri") => text.contains("://") && !text.contains(char::is_whitespace),
             Some("uri-reference") => !text.contains(char::is_whitespace),
             Some(other) => panic!("{place}: a text of format {other}"),
         };
         if !fits {
             self.report(place, "not of the described format", text);
+        }
+        let length = text.chars().count() as u64;
+        if schema["minLength"].as_u64().is_some_and(|least| length < least) {
+            self.report(place, "shorter than described", text);
+        }
+        if schema["maxLength"].as_u64().is_some_and(|most| length > most) {
+            self.report(place, "more than described", text);
         }
         if schema["pattern"].as_str().is_some_and(|pattern| !matches(pattern, text)) {
             self.report(place, "not of the described pattern", text);
@@ -155,6 +185,21 @@ impl<'d> Checker<'d> {
             self.report(place, "out of the described range", value);
         }
     }
+}
+
+/// Several schemas of one object as one: GitHub describes an issue as an issue and a few fields besides.
+fn together(parts: &[Value]) -> Value {
+    let mut whole = json!({"type": "object", "properties": {}, "required": []});
+    for part in parts {
+        refuse_unknown_keywords(part);
+        let properties = part["properties"].as_object().unwrap_or_else(|| panic!("no properties: {part}"));
+        for (name, schema) in properties {
+            whole["properties"][name] = schema.clone();
+        }
+        let required = part["required"].as_array().cloned().unwrap_or_default();
+        whole["required"].as_array_mut().into_iter().for_each(|all| all.extend(required.clone()));
+    }
+    whole
 }
 
 fn refuse_unknown_keywords(schema: &Value) {
@@ -186,8 +231,6 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -198,6 +241,12 @@ mod tests {
             "status": {"type": "string", "enum": ["draft", "halted"]},
             "priority": {"type": "integer", "format": "int32", "maximum": 5},
             "channel": {"type": "string", "pattern": channel},
+            "whole": {"allOf": [
+                {"type": "object", "properties": {"a": {"type": "string", "maxLength": 2}}},
+                {"type": "object", "properties": {"b": {"type": "integer"}}},
+            ]},
+            "any": {"anyOf": [{"type": "integer"}, {"type": "number"}]},
+            "few": {"type": "object", "additionalProperties": true, "maxProperties": 1},
             "link": {"oneOf": [{"type": "string", "format": "uri"}, {"type": "null"}]},
         }}}});
         let cases = [
@@ -215,6 +264,11 @@ mod tests {
             (json!({"codes": ["1"], "channel": "C0RELEASES"}), None),
             (json!({"codes": ["1"], "channel": "C0REL"}), Some((".channel", "not of the described pattern"))),
             (json!({"codes": ["1"], "link": "here"}), Some((".link", "not of the described format"))),
+            (json!({"codes": ["1"], "whole": {"a": "x", "b": 1}}), None),
+            (json!({"codes": ["1"], "whole": {"a": "x", "c": 1}}), Some((".whole.c", "not described"))),
+            (json!({"codes": ["1"], "whole": {"a": "xyz"}}), Some((".whole.a", "more than described"))),
+            (json!({"codes": ["1"], "any": true}), Some((".any", "of another type than described"))),
+            (json!({"codes": ["1"], "few": {"a": 1, "b": 2}}), Some((".few", "more than described"))),
         ];
         for (value, expected) in cases {
             let mut checker = Checker::new(&document);

@@ -1,0 +1,471 @@
+//! The outside world of a run as a model: a store, a channel, a memory with leases, events, a clock. Every call of a port
+//! waits at a gate until the scheduler lets it through, and the scheduler says how it ends.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tidegate::domain::calendar::UtcDay;
+use tidegate::domain::control::Control;
+use tidegate::domain::counts::{DayCrashes, DaySessions, Partials};
+use tidegate::domain::decision::Record;
+use tidegate::domain::heartbeat::{Beat, Heartbeat};
+use tidegate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
+use tidegate::domain::ledger::Page;
+use tidegate::domain::message::{Note, NoteKind};
+use tidegate::domain::outbox::{Message, Posted};
+use tidegate::domain::rate::UserFraction;
+use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, RolloutStatus};
+use tidegate::domain::rollout::{NextStep, next_step};
+use tidegate::domain::sketch::Sketch;
+use tidegate::jobs::release_monitor::LEASE;
+use tidegate::ports::{
+    AppState, Basis, Clock, CrashReading, Found, Lease, Marks, Memory, MetricRequest, MetricSource, Moment,
+    Notifier, PortError, Reading, RolloutTarget, StateError, StateStore, Words, Write,
+};
+
+/// How a call ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should.
+    Done,
+    /// It had its effect and the answer is lost.
+    AnswerLost,
+    /// It had no effect, and nobody knows.
+    Lost,
+}
+
+/// What a call does to the world, for the choice of its endings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Read,
+    Write,
+}
+
+/// Everything outside of the runs.
+pub struct Outside {
+    pub now: Timestamp,
+    pub release: Release,
+    pub crashed: u64,
+    pub sessions: u64,
+    /// Each change of the store: who, to what.
+    pub changes: Vec<(Who, RolloutStatus)>,
+    /// Each message: its key, and its kind.
+    pub posted: Vec<(String, NoteKind)>,
+    state: AppState,
+    partials: BTreeMap<ReleaseId, Partials>,
+    decisions: Vec<Record>,
+    control: Control,
+    lease: Option<Lease>,
+    fence: u64,
+    /// How many changes there were when the events turned doubtful.
+    pub doubtful_from: Option<usize>,
+    /// What happened, in words, for a path that fails.
+    pub story: Vec<String>,
+    /// What broke a promise, in words.
+    pub broken: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Program,
+    Person,
+}
+
+impl Outside {
+    pub fn new(now: Timestamp, sessions: u64, crashed: u64) -> Self {
+        let release = Release {
+            key: "200".to_owned(),
+            version: VersionName::new("2.0").unwrap(),
+            builds: vec![BuildNumber::new("200").unwrap()],
+            status: RolloutStatus::RollingOut,
+            user_fraction: UserFraction::new(0.15).ok(),
+            started_at: Some(now - SignedDuration::from_hours(30)),
+            paused_days: None,
+        };
+        Self {
+            now,
+            release,
+            crashed,
+            sessions,
+            changes: Vec::new(),
+            posted: Vec::new(),
+            state: AppState::default(),
+            partials: BTreeMap::new(),
+            decisions: Vec::new(),
+            control: Control::default(),
+            lease: None,
+            fence: 0,
+            doubtful_from: None,
+            story: Vec::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// The present moment: a machine that is suspended is seen by its wall clock.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now, steady: Duration::ZERO }
+    }
+
+    /// So many crashes more have come in, which is neither good nor bad beyond doubt.
+    pub fn turn_doubtful(&mut self, crashed: u64) {
+        self.crashed = crashed;
+        self.doubtful_from.get_or_insert(self.changes.len());
+    }
+
+    /// Changes the store.
+    pub fn change(&mut self, who: Who, status: RolloutStatus) {
+        self.release.status = status;
+        self.changes.push((who, status));
+    }
+
+    fn apply(&mut self, lease: &Lease, change: &Change) -> Result<(), PortError> {
+        // The real adapters look again inside their transaction.
+        if next_step(change, Some(&self.release)) != NextStep::Mutate {
+            return Err(PortError::new("refused: it has changed", "look again"));
+        }
+        let mut written = self.state.releases.iter().filter_map(ReleaseState::open_intent);
+        // A halt without a memory has nowhere to write to; its fence is below every other.
+        let is_degraded = lease.fence() == 0 && *change == Change::Halt;
+        if !is_degraded && !written.any(|intent| intent.action == *change) {
+            self.broken.push(format!("I4: a {} without an intent that was written before", change.as_str()));
+        }
+        self.change(Who::Program, target(change));
+        Ok(())
+    }
+
+    fn post(&mut self, key: &str, note: &Note) -> Posted {
+        let shown = self.changes.iter().any(|(_, status)| match note.kind {
+            NoteKind::Halt => *status == RolloutStatus::Halted,
+            NoteKind::FastTrack => *status == RolloutStatus::Completed,
+            _ => true,
+        });
+        let tells_of_an_effect = matches!(note.kind, NoteKind::Halt | NoteKind::FastTrack);
+        if tells_of_an_effect && !shown {
+            self.broken.push(format!("I3: {:?} was told before the store showed it", note.kind));
+        }
+        self.posted.push((key.to_owned(), note.kind));
+        Posted { channel: "C1".to_owned(), id: self.posted.len().to_string(), thread: None }
+    }
+
+    fn commit(&mut self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError> {
+        let held = self.lease.as_ref().is_some_and(|held| held.fence() == lease.fence());
+        if !held || lease.expires_at() <= self.now {
+            return Err(StateError::LostLease { app: lease.app().clone() });
+        }
+        if !writes.iter().all(|write| self.has_basis(write)) {
+            return Err(StateError::Overtaken { app: lease.app().clone(), what: "what it was made on" });
+        }
+        writes.into_iter().for_each(|write| self.write(write));
+        Ok(())
+    }
+
+    fn has_basis(&self, write: &Write) -> bool {
+        let Write::Provided(basis) = write else { return true };
+        match basis.as_ref() {
+            Basis::Release(id, before) => {
+                self.state.releases.iter().find(|state| state.id == *id) == before.as_deref()
+            }
+            Basis::Control(_, before) => self.control == *before,
+        }
+    }
+
+    fn write(&mut self, write: Write) {
+        match write {
+            Write::Release(state) => put(&mut self.state.releases, *state, |a, b| a.id == b.id),
+            Write::Message(message) => {
+                put::<Message>(&mut self.state.messages, *message, |a, b| a.key == b.key);
+            }
+            Write::Partials(id, partials) => drop(self.partials.insert(id, partials)),
+            Write::ForgetPartials(id) => drop(self.partials.remove(&id)),
+            Write::Decision(record) => self.decisions.push(*record),
+            Write::Watch(_, watch) => self.state.watch = *watch,
+            Write::Control(_, control) => self.control = *control,
+            Write::Ledger(_) | Write::Provided(_) => {}
+        }
+    }
+
+    fn acquire(&mut self, app: &AppId, holder: &str, until: Timestamp) -> Result<Lease, StateError> {
+        if let Some(held) = self.lease.as_ref().filter(|held| held.expires_at() > self.now) {
+            let (holder, until) = (held.holder().to_owned(), held.expires_at());
+            return Err(StateError::Busy { app: app.clone(), holder, until });
+        }
+        self.fence += 1;
+        let lease = Lease::granted(app.clone(), holder.to_owned(), self.fence, until);
+        let lease = lease.timed(self.moment(), LEASE.unsigned_abs());
+        self.lease = Some(lease.clone());
+        Ok(lease)
+    }
+}
+
+fn target(change: &Change) -> RolloutStatus {
+    match change {
+        Change::Halt | Change::Withdraw { .. } => RolloutStatus::Halted,
+        Change::FastTrack => RolloutStatus::Completed,
+        Change::Raise { .. } | Change::Start { .. } | Change::Resume { .. } => RolloutStatus::RollingOut,
+    }
+}
+
+fn put<T>(all: &mut Vec<T>, new: T, same: impl Fn(&T, &T) -> bool) {
+    match all.iter_mut().find(|old| same(old, &new)) {
+        Some(old) => *old = new,
+        None => all.push(new),
+    }
+}
+
+/// The gate of one run: a call waits here, and is told how it ends.
+#[derive(Default)]
+pub struct Gate {
+    waiting: Option<(&'static str, Kind)>,
+    ending: Option<Ending>,
+}
+
+/// The ports of one run.
+#[derive(Clone)]
+pub struct Ports {
+    pub outside: Arc<Mutex<Outside>>,
+    pub gate: Arc<Mutex<Gate>>,
+}
+
+impl Ports {
+    pub fn new(outside: &Arc<Mutex<Outside>>) -> Self {
+        Self { outside: outside.clone(), gate: Arc::default() }
+    }
+
+    /// The call that waits.
+    pub fn waiting(&self) -> Option<(&'static str, Kind)> {
+        self.gate.lock().unwrap().waiting
+    }
+
+    /// Lets the call that waits through.
+    pub fn let_through(&self, ending: Ending) {
+        self.gate.lock().unwrap().ending = Some(ending);
+    }
+
+    fn outside(&self) -> MutexGuard<'_, Outside> {
+        self.outside.lock().unwrap()
+    }
+
+    /// One call: waits at the gate, has its effect or not, answers or not.
+    async fn call<T>(
+        &self,
+        what: &'static str,
+        kind: Kind,
+        effect: impl FnOnce(&mut Outside) -> T + Send,
+    ) -> Result<T, PortError> {
+        let ending = AtGate { gate: &self.gate, call: (what, kind) }.await;
+        let lost = || PortError::unclear(format!("{what}: the answer was lost"), "look");
+        match ending {
+            Ending::Done => Ok(effect(&mut self.outside())),
+            Ending::AnswerLost => {
+                effect(&mut self.outside());
+                Err(lost())
+            }
+            Ending::Lost => Err(lost()),
+        }
+    }
+}
+
+struct AtGate<'g> {
+    gate: &'g Mutex<Gate>,
+    call: (&'static str, Kind),
+}
+
+impl Future for AtGate<'_> {
+    type Output = Ending;
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Ending> {
+        let mut gate = self.gate.lock().unwrap();
+        match gate.ending.take() {
+            Some(ending) => {
+                gate.waiting = None;
+                Poll::Ready(ending)
+            }
+            None => {
+                gate.waiting = Some(self.call);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl MetricSource for Ports {
+    async fn read(&self, request: &MetricRequest) -> Result<Reading, PortError> {
+        let days: Vec<UtcDay> = request.window.days().collect();
+        self.call("read", Kind::Read, |outside| Reading {
+            sessions: on_the_first(&days, |day, is_first| DaySessions {
+                sessions: if is_first { outside.sessions } else { 0 },
+                mature_sessions: if is_first { outside.sessions } else { 0 },
+                users: Sketch::default(),
+                day,
+            }),
+            crashes: crashes(outside, &days),
+            through: request.window.to,
+            newest_session_at: Some(outside.now - SignedDuration::from_mins(11)),
+            newest_crash_at: Some(outside.now - SignedDuration::from_mins(12)),
+            absent: Vec::new(),
+            queries: Vec::new(),
+        })
+        .await
+    }
+
+    async fn crashes(&self, request: &MetricRequest) -> Result<CrashReading, PortError> {
+        let days: Vec<UtcDay> = request.window.days().collect();
+        self.call("crashes", Kind::Read, |outside| CrashReading {
+            days: crashes(outside, &days),
+            newest_crash_at: Some(outside.now - SignedDuration::from_mins(12)),
+            absent: Vec::new(),
+            queries: Vec::new(),
+        })
+        .await
+    }
+
+    async fn marks(&self, _: &MetricRequest) -> Result<Marks, PortError> {
+        Ok(Marks::default())
+    }
+
+    async fn first_session(&self, _: &MetricRequest, _: Timestamp) -> Result<Option<Timestamp>, PortError> {
+        Ok(None)
+    }
+}
+
+fn on_the_first<T>(days: &[UtcDay], of: impl Fn(UtcDay, bool) -> T) -> Vec<T> {
+    days.iter().enumerate().map(|(index, day)| of(*day, index == 0)).collect()
+}
+
+fn crashes(outside: &Outside, days: &[UtcDay]) -> Vec<DayCrashes> {
+    let count = |is_first: bool| if is_first { outside.crashed } else { 0 };
+    on_the_first(days, |day, is_first| DayCrashes {
+        crashed_sessions: count(is_first),
+        mature_crashed_sessions: count(is_first),
+        fatal_events: count(is_first),
+        ..DayCrashes::none(day)
+    })
+}
+
+#[async_trait]
+impl RolloutTarget for Ports {
+    async fn releases(&self) -> Result<Vec<Release>, PortError> {
+        self.call("releases", Kind::Read, |outside| vec![outside.release.clone()]).await
+    }
+
+    async fn apply(&self, lease: &Lease, _: &Release, change: &Change) -> Result<(), PortError> {
+        self.call("apply", Kind::Write, |outside| outside.apply(lease, change)).await?
+    }
+}
+
+#[async_trait]
+impl Notifier for Ports {
+    async fn post(&self, key: &str, note: &Note, _: Option<&Posted>) -> Result<Posted, PortError> {
+        self.call("post", Kind::Write, |outside| outside.post(key, note)).await
+    }
+
+    async fn update(&self, _: &Posted, _: &str, _: &Note) -> Result<(), PortError> {
+        self.call("update", Kind::Write, |_| ()).await
+    }
+
+    async fn find(
+        &self,
+        key: &str,
+        _: Option<&Posted>,
+        _: Timestamp,
+        _: SignedDuration,
+    ) -> Result<Found, PortError> {
+        self.call("find", Kind::Read, |outside| {
+            let index = outside.posted.iter().position(|(known, _)| known == key);
+            let posted =
+                |index: usize| Posted { channel: "C1".to_owned(), id: (index + 1).to_string(), thread: None };
+            index.map_or(Found::Nowhere, |index| Found::There(posted(index)))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl StateStore for Ports {
+    async fn acquire(
+        &self,
+        app: &AppId,
+        holder: &str,
+        _: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StateError> {
+        self.call("acquire", Kind::Write, |outside| outside.acquire(app, holder, until)).await?
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StateError> {
+        let give_back = |outside: &mut Outside| {
+            if outside.lease.as_ref().is_some_and(|held| held.fence() == lease.fence()) {
+                outside.lease = None;
+            }
+        };
+        Ok(self.call("release", Kind::Write, give_back).await?)
+    }
+
+    async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError> {
+        self.call("commit", Kind::Write, |outside| outside.commit(lease, writes)).await?
+    }
+
+    async fn beat(&self, _: &Beat) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    fn memory(&self) -> &dyn Memory {
+        self
+    }
+}
+
+#[async_trait]
+impl Words for Ports {
+    async fn heard(&self, _: &AppId) -> Result<Control, StateError> {
+        Ok(self.call("heard", Kind::Read, |outside| outside.control.clone()).await?)
+    }
+
+    async fn say(&self, _: &AppId, _: &Control, now: &Control) -> Result<(), StateError> {
+        Ok(self.call("say", Kind::Write, |outside| outside.control = now.clone()).await?)
+    }
+}
+
+#[async_trait]
+impl Memory for Ports {
+    async fn heartbeat(&self, _: &str) -> Result<Option<Heartbeat>, StateError> {
+        Ok(None)
+    }
+
+    async fn evidence(&self, _: &DecisionId) -> Result<Option<String>, StateError> {
+        Ok(None)
+    }
+
+    async fn ledger(&self, _: &AppId, _: u64) -> Result<Page, StateError> {
+        Ok(Page::default())
+    }
+
+    async fn app(&self, _: &AppId) -> Result<AppState, StateError> {
+        Ok(self.call("app", Kind::Read, |outside| outside.state.clone()).await?)
+    }
+
+    async fn partials(&self, release: &ReleaseId) -> Result<Partials, StateError> {
+        let known = |outside: &mut Outside| outside.partials.get(release).cloned().unwrap_or_default();
+        Ok(self.call("partials", Kind::Read, known).await?)
+    }
+
+    async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
+        let known = |outside: &mut Outside| outside.decisions.iter().find(|record| record.id == *id).cloned();
+        Ok(self.call("decision", Kind::Read, known).await?)
+    }
+}
+
+impl Clock for Ports {
+    fn now(&self) -> Timestamp {
+        self.outside().now
+    }
+
+    fn moment(&self) -> Moment {
+        self.outside().moment()
+    }
+}
