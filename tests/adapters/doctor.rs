@@ -338,15 +338,20 @@ async fn missing_and_stale_tables_are_told_apart() {
 #[tokio::test]
 async fn what_slack_lacks_is_named() {
     let mut house = House::new(Events::Embedded, None).await;
-    house.fault(
-        Service::Slack,
-        CannedReply::status(200).with_body(json!({"ok": false, "error": "missing_scope"})),
-        "GET",
-        "conversations.history",
-    );
+    let scopes = |scopes: &[&str]| {
+        house.sandbox.model().set_slack_scopes(scopes.iter().map(|scope| (*scope).to_owned()).collect());
+    };
+    scopes(&["chat:write", "channels:read"]);
     let found = house.doctor().await;
     found.says("slack-scopes", "history", "warning", &["channels:history", "told twice", "Reinstall"]);
-    found.says("slack-channel", CHANNEL, "ok", &["member"]);
+    found.says("slack-channel", CHANNEL, "ok", &["a member of #releases"]);
+    found.says("slack-scopes", "files:write", "skipped", &["add files:write"]);
+    scopes(&["chat:write"]);
+    let found = house.doctor().await;
+    found.says("slack-channel", CHANNEL, "skipped", &["/invite"]);
+    found.says("slack-scopes", "channels:read", "skipped", &["archived"]);
+    scopes(&["chat:write", "channels:history"]);
+    house.doctor().await.says("slack-channel", CHANNEL, "ok", &["can read it"]);
 
     let bot = json!({"ok": true, "user": "tidegate", "team": "Sandbox"});
     let reply = CannedReply::status(200).with_header("x-oauth-scopes", "channels:history").with_body(bot);
@@ -373,6 +378,33 @@ async fn a_bot_outside_of_the_channel_is_found() {
     let age = SignedDuration::from_mins(5);
     let house = House::aged(Events::Embedded, None, age, ChannelAccess::NotInChannel).await;
     house.doctor().await.says("slack-channel", CHANNEL, "failed", &["not_in_channel", "/invite"]);
+}
+
+#[tokio::test]
+async fn what_slack_says_of_the_channel_goes_before_what_reading_it_shows() {
+    let house = House::new(Events::Embedded, None).await;
+    let model = house.sandbox.model();
+    model.set_slack_access(CHANNEL, ChannelAccess::Archived).unwrap();
+    house.doctor().await.says("slack-channel", CHANNEL, "failed", &["#releases is archived", "unarchive"]);
+    model.set_slack_access(CHANNEL, ChannelAccess::NotInChannel).unwrap();
+    let public = ["chat:write", "chat:write.public", "channels:read", "channels:history"];
+    model.set_slack_scopes(public.map(str::to_owned).to_vec());
+    house.doctor().await.says("slack-channel", CHANNEL, "warning", &["may post", "/invite"]);
+}
+
+#[tokio::test]
+async fn a_webhook_is_said_to_be_the_lesser_way() {
+    let mut house = House::new(Events::Embedded, None).await;
+    let path = house.fixture.folder.path().join("tidegate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let bot = format!("channel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"");
+    assert!(text.contains(&bot), "{text}");
+    std::fs::write(&path, text.replace(&bot, "webhook = \"env:SLACK_TOKEN\"")).unwrap();
+    house.token = "https://hooks.slack.com/services/T0/B0/canary".to_owned();
+    let found = house.doctor().await;
+    found.says("slack-webhook", "", "warning", &["threads", "edits", "look-up", "docs/slack.md"]);
+    house.token = "https://evil.example/services/T0/B0/canary".to_owned();
+    house.doctor().await.says("slack-webhook", "", "failed", &["hooks.slack.com", "not shown"]);
 }
 
 #[tokio::test]

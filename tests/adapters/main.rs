@@ -34,6 +34,7 @@ mod ledger;
 mod log;
 mod monitor;
 mod network_faults;
+mod outbox;
 mod pairs;
 mod play_faults;
 mod play_recovery;
