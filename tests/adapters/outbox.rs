@@ -273,7 +273,7 @@ async fn what_asks_for_a_person_is_said_again_and_the_rest_is_not() {
         (NoteKind::FastTrack, 0),
         (NoteKind::BudgetAlert, 0),
         (NoteKind::Superseded, 0),
-        (NoteKind::PauseBudget, 0),
+        (NoteKind::PauseBudget, 1),
     ];
     for (kind, again) in all {
         let outbox = Outbox::with(vec![message("m", Sink::Slack, kind, Delivery::Sending)]).await;
