@@ -12,6 +12,7 @@ mod bigquery_thrift;
 mod canary;
 mod clocks;
 mod collector;
+mod configuration;
 mod contract;
 mod control;
 mod demo;
