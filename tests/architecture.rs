@@ -178,6 +178,35 @@ fn every_file_that_the_docs_name_exists() {
     }
 }
 
+/// A killed run is made by a build for tests. No release is one: nothing turns the feature on, and one file asks for it.
+#[test]
+fn no_release_has_fail_points() {
+    const FEATURE: &str = "fail-points";
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let features = manifest["features"].as_table().unwrap();
+    assert_eq!(features[FEATURE].as_array().unwrap(), &["adapters".into()], "it brings no dependency");
+    for (name, implied) in features {
+        let names = |value: &toml::Value| value.as_str().is_some_and(|value| value.contains(FEATURE));
+        assert!(!implied.as_array().unwrap().iter().any(names), "the feature {name} turns on {FEATURE}");
+    }
+    // What builds a release, and what a user builds by.
+    let mut builders = files(".github", "yml");
+    builders.extend(files("action", "sh"));
+    builders.extend(["action.yml", "README.md"].map(|name| root().join(name)));
+    for path in builders {
+        let text = fs::read_to_string(&path).unwrap();
+        let turns_on =
+            [FEATURE, "--all-features", "TIDEGATE_FAIL_POINT"].into_iter().find(|word| text.contains(word));
+        assert_eq!(turns_on, None, "in {}", path.display());
+    }
+    for path in files("src", "rs").into_iter().chain(files("benches", "rs")) {
+        let code = code(&path);
+        let may = path.ends_with("src/adapters/fail_point.rs");
+        assert!(may || !code.contains(FEATURE), "{} asks for {FEATURE}", path.display());
+        assert!(may || !code.contains("process::exit"), "{} ends the process", path.display());
+    }
+}
+
 /// A row of the fault table.
 struct Row {
     id: String,

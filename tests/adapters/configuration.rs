@@ -47,8 +47,8 @@ async fn f71_no_command_that_acts_goes_on_with_a_wrong_configuration() {
     let commands: [&[&str]; 4] = [
         &["run", "outbox"],
         &["run", "release-monitor", "--dry-run"],
-        &["control", "hold", "--reason", "looking"],
-        &["control", "halt", "--reason", "looking"],
+        &["control", "hold", "--reason", "looking", "--actor", "ann"],
+        &["control", "halt", "--reason", "looking", "--actor", "ann"],
     ];
     for command in commands {
         let ran = town.finish(command).await;

@@ -19,6 +19,8 @@ mod demo;
 mod doctor;
 mod emulator;
 mod events;
+#[cfg(feature = "fail-points")]
+mod fail_points;
 mod firestore_documents;
 mod firestore_faults;
 mod foreign_clients;
@@ -35,6 +37,8 @@ mod ledger;
 mod log;
 mod monitor;
 mod network_faults;
+#[cfg(not(feature = "fail-points"))]
+mod no_fail_points;
 mod pairs;
 mod play_faults;
 mod play_recovery;
@@ -45,6 +49,7 @@ mod slack_pictures;
 mod sparing;
 mod state_conformance;
 mod support;
+mod takeover;
 mod telemetry;
 mod town;
 mod wires;
