@@ -46,6 +46,11 @@ impl<'c> Commit<'c> {
     pub fn new(lease: &'c Lease, writes: Vec<Write>) -> Self {
         Self { lease, writes, mark: lease::mark() }
     }
+
+    /// What it writes.
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
 }
 
 #[async_trait]

@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::fail_point;
 use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
@@ -210,7 +211,9 @@ impl StateStore for SqliteState {
             }
             writes.iter().try_for_each(|write| control::must_hold(transaction, write))?;
             writes.iter().try_for_each(|write| put(transaction, lease, write))
-        })
+        })?;
+        fail_point::committed(&writes);
+        Ok(())
     }
 
     async fn beat(&self, beat: &Beat) -> Result<(), StateError> {
