@@ -7,6 +7,7 @@
 
 mod description;
 mod discovery;
+mod listed;
 mod openapi;
 mod schema;
 mod slack;
