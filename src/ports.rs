@@ -452,6 +452,13 @@ pub trait Memory: Send + Sync {
     /// As for [`Memory::app`].
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
 
+    /// All decisions about a release, oldest first; those of one instant in the order of their ids. None are left out:
+    /// one that can't be read is an error.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError>;
+
     /// When a job ran last; none where it never did.
     ///
     /// # Errors

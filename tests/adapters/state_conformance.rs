@@ -287,6 +287,27 @@ async fn the_last_decision_is_the_newest<S: Store>(place: &Place) {
     assert_eq!(store.memory().decision(&older.id).await.unwrap().map(|record| record.id), Some(older.id));
 }
 
+async fn the_history_of_a_release_is_whole_and_in_order<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    assert_eq!(store.memory().history(&state("200").id).await.unwrap(), []);
+    // A fraction of a second sorts after the whole one, whatever its text does.
+    let instants = [NOW, "2026-11-18T12:00:00.5Z", "2026-11-17T23:59:59Z"];
+    let mut wanted: Vec<Record> = instants.iter().map(|instant| decision(instant)).collect();
+    let mut others = vec![decision(NOW), decision(NOW), decision(NOW)];
+    others[0].release.key = "20".to_owned();
+    others[1].release.key = "200+201".to_owned();
+    others[2].release.platform = Platform::Ios;
+    let others = others.iter().map(Record::judged_again);
+    for record in wanted.iter().cloned().chain(others) {
+        store.commit(&lease, vec![Write::Decision(Box::new(record))]).await.unwrap();
+    }
+    wanted.sort_by_key(|record| record.decided_at);
+    assert_eq!(store.memory().history(&state("200").id).await.unwrap(), wanted);
+    let elsewhere = ReleaseId { app: AppId::new("ios").unwrap(), ..state("200").id };
+    assert_eq!(store.memory().history(&elsewhere).await.unwrap(), []);
+}
+
 async fn messages_keep_the_order_in_which_they_were_written<S: Store>(place: &Place) {
     let store = S::open(place);
     let lease = acquire(&store, "p1/a").await.unwrap();
@@ -612,6 +633,7 @@ every_store!(
     commits_at_once_are_all_written,
     a_decision_is_never_changed,
     the_last_decision_is_the_newest,
+    the_history_of_a_release_is_whole_and_in_order,
     messages_keep_the_order_in_which_they_were_written,
     counts_that_start_anew_forget_every_day,
     apps_do_not_see_each_other,

@@ -138,6 +138,10 @@ impl Memory for FirestoreState {
         self.reading().decision(id).await
     }
 
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
+        self.reading().history(release).await
+    }
+
     async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
         self.reading().heartbeat(job).await
     }

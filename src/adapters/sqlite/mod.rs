@@ -270,6 +270,21 @@ impl Memory for SqliteState {
         })
     }
 
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
+        self.read(|connection| {
+            // A text that is no JSON may be of any release, so it is not passed over.
+            let sql = "SELECT doc FROM decision WHERE app = ?1 AND CASE WHEN json_valid(doc)
+                       THEN doc ->> '$.release.key' = ?2 AND doc ->> '$.release.platform' = ?3 ELSE TRUE END";
+            let mut statement = connection.prepare_cached(sql)?;
+            let of_release = params![release.app.as_str(), release.key, release.platform.as_str()];
+            let rows = statement.query_map(of_release, |row| row.get::<_, String>(0))?;
+            let mut records =
+                rows.map(|text| document::<Record>(&text?)).collect::<Result<Vec<_>, Failure>>()?;
+            Record::in_order(&mut records);
+            Ok(records)
+        })
+    }
+
     async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
         self.read(|connection| {
             let sql = "SELECT doc, app, decided_at FROM decision WHERE id = ?1";

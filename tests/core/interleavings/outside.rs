@@ -454,6 +454,16 @@ impl Memory for Ports {
         Ok(self.call("partials", Kind::Read, known).await?)
     }
 
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
+        let of_release = |outside: &mut Outside| {
+            let known = outside.decisions.iter().filter(|record| record.release == *release);
+            let mut records: Vec<Record> = known.cloned().collect();
+            Record::in_order(&mut records);
+            records
+        };
+        Ok(self.call("history", Kind::Read, of_release).await?)
+    }
+
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
         let known = |outside: &mut Outside| outside.decisions.iter().find(|record| record.id == *id).cloned();
         Ok(self.call("decision", Kind::Read, known).await?)
