@@ -21,8 +21,8 @@ use tidegate::jobs::AppWorld;
 use tidegate::jobs::brakes::Brakes;
 use tidegate::jobs::release_monitor::ReleaseMonitor;
 use tidegate::ports::{
-    CrashReading, Found, Lease, Marks, MetricRequest, MetricSource, Notifier, PortError, Reading,
-    RolloutTarget, StateStore, Write,
+    CrashReading, DailyReading, DailyRequest, Found, Lease, Marks, MetricRequest, MetricSource, Notifier,
+    PortError, Reading, RolloutTarget, StateStore, Write,
 };
 
 use crate::support::at;
@@ -45,6 +45,10 @@ impl MetricSource for Idle {
     }
 
     async fn crashes(&self, _request: &MetricRequest) -> Result<CrashReading, PortError> {
+        never()
+    }
+
+    async fn daily(&self, _request: &DailyRequest) -> Result<DailyReading, PortError> {
         never()
     }
 

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tidegate::domain::calendar::UtcDay;
 use tidegate::domain::control::Control;
-use tidegate::domain::counts::{DayCrashes, DaySessions, Partials};
+use tidegate::domain::counts::{Counts, DayCrashes, DaySessions, Partials};
+use tidegate::domain::daily::{Freshness, Totals};
 use tidegate::domain::decision::Record;
 use tidegate::domain::heartbeat::{Beat, Heartbeat};
 use tidegate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
@@ -25,8 +26,9 @@ use tidegate::domain::rollout::{NextStep, next_step};
 use tidegate::domain::sketch::Sketch;
 use tidegate::jobs::release_monitor::LEASE;
 use tidegate::ports::{
-    AppState, Basis, Clock, CrashReading, Found, Lease, Marks, Memory, MetricRequest, MetricSource, Moment,
-    Notifier, PortError, Reading, RolloutTarget, StateError, StateStore, Words, Write,
+    AppState, Basis, Clock, Counted, CrashReading, DailyReading, DailyRequest, Found, Lease, Marks, Memory,
+    MetricRequest, MetricSource, Moment, Notifier, PortError, Reading, RolloutTarget, StateError, StateStore,
+    Words, Write,
 };
 
 /// How a call ends.
@@ -321,6 +323,24 @@ impl MetricSource for Ports {
             newest_crash_at: Some(outside.now - SignedDuration::from_mins(12)),
             absent: Vec::new(),
             queries: Vec::new(),
+        })
+        .await
+    }
+
+    async fn daily(&self, request: &DailyRequest) -> Result<DailyReading, PortError> {
+        self.call("daily", Kind::Read, |outside| {
+            let counts = Counts { sessions: outside.sessions, crashed_sessions: outside.crashed };
+            let totals = Totals { counts, users: outside.sessions, crashed_users: outside.crashed };
+            let counted = |window| Some(Counted { window, totals });
+            DailyReading {
+                cycle: counted(request.cycle),
+                last_day: counted(request.last_day.within(request.cycle)),
+                then: request.before.as_ref().and_then(|before| counted(before.then)),
+                now: request.before.as_ref().and_then(|before| counted(before.now)),
+                crashes: Some(Vec::new()),
+                freshness: Freshness { through: Some(request.cycle.to), ..Freshness::default() },
+                queries: Vec::new(),
+            }
         })
         .await
     }
