@@ -76,7 +76,8 @@ pub fn forecast(record: &Record, now: Timestamp) -> Forecast {
 fn conclusive(facts: &Facts, policy: &Policy) -> Option<u64> {
     let slo = &policy.slo;
     let nothing = Sample::new(0, 0).ok()?;
-    let fewest = sessions_at_rate(slo.method, nothing, slo.crash_rate(), slo.confidence, Goal::FastTrack, 0.0)?;
+    let fewest =
+        sessions_at_rate(slo.method, nothing, slo.crash_rate(), slo.confidence, Goal::FastTrack, 0.0)?;
     // More crashed sessions than that many could have are proof enough with fewer.
     halt(facts, policy).filter(|sessions| *sessions < fewest).or(Some(fewest))
 }
@@ -91,8 +92,7 @@ fn lift(facts: &Facts, policy: &Policy) -> Option<u64> {
     let settings = &policy.rules.crash_free_sessions_fast_track;
     let sample = facts.mature().sample().ok()?;
     let q0 = fast_track::tightened(policy);
-    let sessions =
-        sessions_to_decision(settings.method, sample, q0, policy.slo.confidence, Goal::FastTrack)?;
+    let sessions = sessions_to_decision(settings.method, sample, q0, policy.slo.confidence, Goal::FastTrack)?;
     Some(sessions.max(settings.min_sessions))
 }
 

@@ -15,6 +15,7 @@ mod collector;
 mod configuration;
 mod contract;
 mod control;
+mod degraded;
 mod demo;
 mod doctor;
 mod emulator;

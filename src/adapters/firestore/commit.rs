@@ -83,7 +83,8 @@ impl Work for Commit<'_> {
         let mut writes = vec![held.marked(&self.mark).write(names, self.lease.app(), before.as_ref())?];
         writes.extend(withdrawn(transaction, &wanted, &found).await?);
         writes.extend(forgotten(transaction, &wanted).await?);
-        writes.extend(ledger::appended(names, self.lease, &wanted.new_entries(&found), head.as_ref())?);
+        let (app, run) = (self.lease.app(), self.lease.holder());
+        writes.extend(ledger::appended(names, app, run, &wanted.new_entries(&found), head.as_ref())?);
         writes.extend(wanted.writes(names, &found, transaction.now()?)?);
         Ok(Plan::Commit(writes, ()))
     }

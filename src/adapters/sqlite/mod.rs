@@ -397,10 +397,10 @@ fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<()
             // The canonical text, so that the file holds the very bytes whose hash is in the ledger.
             let is_new = transaction.execute(sql, params![id, app, at, canonical::text_of(record)])? > 0;
             if is_new {
-                ledger::append(transaction, lease, &Noted::decided(record))?;
+                ledger::append(transaction, lease.app(), lease.holder(), &Noted::decided(record))?;
             }
         }
-        Write::Ledger(noted) => ledger::append(transaction, lease, noted)?,
+        Write::Ledger(noted) => ledger::append(transaction, lease.app(), lease.holder(), noted)?,
         Write::Message(message) => {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";
