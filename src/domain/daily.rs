@@ -24,6 +24,9 @@ use super::verdict::{Evidence, Reason};
 /// The shape of [`DailyReport`]; raised when a field changes its meaning.
 pub const DAILY_REPORT_VERSION: u32 = 1;
 
+/// How many groups of crash reports a report shows.
+pub const TOP_CRASHES: usize = 3;
+
 /// The report of all apps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DailyReport {
