@@ -80,7 +80,7 @@ fn top(report: &DailyReport) -> Markup {
 
 fn badge(standing: Standing, count: Option<usize>) -> Markup {
     html! {
-        span.badge class=(tone(standing.tone)) {
+        span.badge.(tone(standing.tone)) {
             span aria-hidden="true" { (standing.symbol) }
             @if let Some(count) = count { (count) " " (standing.word.to_lowercase()) } @else { (standing.word) }
         }
@@ -172,7 +172,7 @@ fn subtitle(page: &AppPage) -> Markup {
     html! {
         (page.platform)
         @if let Some(release) = &page.release {
-            " version " strong { (datum("release.version", Some(release.version.as_str()), &plain::line(release.version.as_str()))) }
+            " version " strong { (datum("release.version", Some(shown(release.version.as_str())), &shown(release.version.as_str()))) }
             @if !release.builds.is_empty() {
                 @let builds: Vec<&str> = release.builds.iter().map(|build| build.as_str()).collect();
                 " (" (outside(&builds.join(", "))) ")"
@@ -295,7 +295,7 @@ fn svg(chart: &Chart<'_>, format: Format, class: &str, id: &str, page: &AppPage)
     let (width, height) = format.drawn();
     let (title, description) = (format!("{id}-title"), format!("{id}-description"));
     html! {
-        svg.drawing class=(class) role="img" aria-labelledby=(title) aria-describedby=(description)
+        svg.drawing.(class) role="img" aria-labelledby=(title) aria-describedby=(description)
             viewBox=(format!("0 0 {width} {height}")) xmlns="http://www.w3.org/2000/svg" {
             title id=(title) { "Crash-free sessions, sessions and users of " (page.app) " over the life of the release" }
             desc id=(description) { (chart.description()) }
@@ -459,7 +459,7 @@ fn crash_row(index: usize, crash: &TopCrash) -> Markup {
     html! {
         tr {
             th scope="row" {
-                strong { (datum(&format!("{key}.title"), Some(&crash.title), &shown(&crash.title))) }
+                strong { (datum(&format!("{key}.title"), Some(shown(&crash.title)), &shown(&crash.title))) }
                 @if !crash.subtitle.trim().is_empty() { br; span.small { (outside(&crash.subtitle)) } }
                 br; span.quiet.small {
                     (words::kind(crash.kind))
