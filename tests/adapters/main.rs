@@ -15,6 +15,8 @@ mod collector;
 mod configuration;
 mod contract;
 mod control;
+#[path = "../core/daily_fixture.rs"]
+mod daily_fixture;
 mod degraded;
 mod demo;
 mod doctor;
@@ -41,6 +43,7 @@ mod network_faults;
 #[cfg(not(feature = "fail-points"))]
 mod no_fail_points;
 mod outbox;
+mod page;
 mod pairs;
 mod play_faults;
 mod play_recovery;
