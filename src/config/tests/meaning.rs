@@ -170,7 +170,7 @@ fn analytics_lags_longer() {
 #[test]
 fn a_rollout_is_read_and_checked() {
     let config = good(&format!("{ANDROID}rollout = {{ steps = [0.15, 0.75, 1], min_sessions = 500 }}\n"));
-    let plan = config.apps[0].rollout.as_ref().unwrap();
+    let plan = config.apps[0].policy.rollout.as_ref().unwrap();
     assert_eq!(plan.steps.iter().map(|step| step.get()).collect::<Vec<_>>(), [0.15, 0.75, 1.0]);
     assert_eq!(plan.min_sessions, 500);
 }
