@@ -86,7 +86,19 @@ fn the_shortest_file_has_every_default() {
               "max_crash_silence": "PT24H"
             },
             "resume_grace": "PT1H",
-            "zone": "UTC"
+            "zone": "UTC",
+            "rollout": {
+              "steps": [
+                0.15,
+                0.75,
+                1.0
+              ],
+              "min_sessions": 1000,
+              "not_before": "12:00:00",
+              "quiet_days": [],
+              "quiet_dates": [],
+              "stuck_after_days": 3
+            }
           },
           "mode": "auto",
           "watching": {
@@ -96,7 +108,7 @@ fn the_shortest_file_has_every_default() {
           "monitor_silence": "PT3H",
           "slack": null,
           "github": null,
-          "rollout": null
+          "report_at": "12:00:00"
         }
       ],
       "fingerprint": ""
