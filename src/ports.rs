@@ -12,6 +12,7 @@ use crate::domain::calendar::Window;
 use crate::domain::control::Control;
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
+use crate::domain::daily::{Freshness, TopCrash, Totals};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::heartbeat::{Beat, Heartbeat};
@@ -156,6 +157,73 @@ pub struct CrashReading {
     pub queries: Vec<QueryCost>,
 }
 
+/// What the events of a release are known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseNames {
+    /// Its builds.
+    pub builds: Vec<BuildNumber>,
+    /// Its version, for sources that know no builds.
+    pub version: VersionName,
+}
+
+/// What a daily report asks of the events of one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DailyRequest {
+    /// The release that the report is about.
+    pub release: ReleaseNames,
+    /// Since its counting began; nothing before is counted of it.
+    pub cycle: Window,
+    /// The last whole day where the team works: [`Window::last_whole_day`].
+    pub last_day: Window,
+    /// The release that it is compared with; none where there is none.
+    pub before: Option<Before>,
+    /// Reports of other versions are looked for from here on.
+    pub known_from: Timestamp,
+    /// The instant of the look: no event can be newer.
+    pub seen_at: Timestamp,
+}
+
+/// A release before the one of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// Which.
+    pub release: ReleaseNames,
+    /// The stretch of its life that is counted.
+    pub then: Window,
+    /// As much of the cycle of the report's own release.
+    pub now: Window,
+}
+
+/// What was counted over a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// From when to when: what was asked for, without what lies outside of the cycle or beyond the newest session.
+    pub window: Window,
+    /// What was counted.
+    pub totals: Totals,
+}
+
+/// What a daily report is told. A stretch is none where a table that covers it is not there, or nothing of it lies in
+/// the cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DailyReading {
+    /// The whole cycle.
+    pub cycle: Option<Counted>,
+    /// The last whole day.
+    pub last_day: Option<Counted>,
+    /// The release before, in [`Before::then`].
+    pub then: Option<Counted>,
+    /// The release of the report, in [`Before::now`].
+    pub now: Option<Counted>,
+    /// The groups that most crash reports of the cycle are of, most first and [`TOP_CRASHES`](crate::domain::daily::TOP_CRASHES) at most, without links;
+    /// none where no table of crashes is there.
+    pub crashes: Option<Vec<TopCrash>>,
+    /// How far the data goes, where it comes from, and what is not there.
+    pub freshness: Freshness,
+    /// What each query cost.
+    pub queries: Vec<QueryCost>,
+}
+
 /// Where crashes and sessions are counted.
 #[async_trait]
 pub trait MetricSource: Send + Sync {
@@ -175,6 +243,13 @@ pub trait MetricSource: Send + Sync {
     /// # Errors
     /// As for [`MetricSource::read`].
     async fn crashes(&self, request: &MetricRequest) -> Result<CrashReading, PortError>;
+
+    /// Counts both sides over whole stretches of time, with people counted once over all of a stretch: from the tables of
+    /// finished days, together with the real-time ones for what those don't hold yet. Dear, so it is asked once a day.
+    ///
+    /// # Errors
+    /// As for [`MetricSource::read`].
+    async fn daily(&self, request: &DailyRequest) -> Result<DailyReading, PortError>;
 
     /// Looks at the tables of a reading without reading them.
     ///
@@ -378,6 +453,19 @@ pub enum Basis {
     Control(AppId, Control),
 }
 
+/// A person's word that is to be written down.
+#[derive(Debug, Clone, Copy)]
+pub struct Saying<'s> {
+    /// All that people had said before.
+    pub before: &'s Control,
+    /// All that people have said with it.
+    pub now: &'s Control,
+    /// Its entry in the ledger.
+    pub entry: &'s Noted,
+    /// The command that took it, as a lease would name its holder.
+    pub run: &'s str,
+}
+
 /// Where people's words about apps are kept. They are written without a lease, so that a person never waits for a run.
 #[async_trait]
 pub trait Words: Send + Sync {
@@ -387,11 +475,12 @@ pub trait Words: Send + Sync {
     /// Where the store could not be asked or holds something this program can't read.
     async fn heard(&self, app: &AppId) -> Result<Control, StateError>;
 
-    /// Puts what is said now in the place of what was said before.
+    /// Puts what is said now in the place of what was said before, and enters it in the ledger of the app; both or
+    /// neither.
     ///
     /// # Errors
     /// [`StateError::Overtaken`] where somebody else said something meanwhile; nothing was written.
-    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError>;
+    async fn say(&self, app: &AppId, saying: Saying<'_>) -> Result<(), StateError>;
 }
 
 /// Where the program remembers things between runs.
@@ -451,6 +540,13 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// As for [`Memory::app`].
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError>;
+
+    /// All decisions about a release, oldest first; those of one instant in the order of their ids. None are left out:
+    /// one that can't be read is an error.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError>;
 
     /// When a job ran last; none where it never did.
     ///

@@ -104,6 +104,23 @@ impl Window {
         Self::new(self.from, self.to.min(cut))
     }
 
+    /// What lies in both windows; empty where nothing does.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self::new(self.from.max(other.from), self.to.min(other.to))
+    }
+
+    /// The last day in `zone` that had ended by `now`. Where summer time begins or ends it has 23 or 25 hours.
+    #[must_use]
+    pub fn last_whole_day(now: Timestamp, zone: &TimeZone) -> Self {
+        let today = zone.to_datetime(now).date();
+        let start = |date: Date| date.to_zoned(zone.clone()).map(|start| start.timestamp());
+        // Outside of the years that can be written there is no such day.
+        let to = start(today).unwrap_or(now);
+        let from = today.yesterday().and_then(start).unwrap_or(to);
+        Self::new(from, to)
+    }
+
     /// The UTC days that the window touches.
     pub fn days(self) -> impl Iterator<Item = UtcDay> {
         let last = if self.is_empty() { UtcDay::of(self.from) } else { UtcDay::of(last_instant(self.to)) };
@@ -172,6 +189,38 @@ mod tests {
         let dates: Vec<String> = day.dates_in(&berlin()).iter().map(ToString::to_string).collect();
         assert_eq!(dates, ["2026-11-18", "2026-11-19"]);
         assert_eq!(day.dates_in(&TimeZone::UTC).len(), 1);
+    }
+
+    #[test]
+    fn the_last_whole_day_is_yesterdays_local_one_on_days_of_any_length() {
+        let hours = |now: &str, zone: &TimeZone| {
+            let day = Window::last_whole_day(at(now), zone);
+            (day.from.to_string(), day.to.duration_since(day.from).as_hours())
+        };
+        let said = |from: &str, hours: i64| (from.to_owned(), hours);
+        assert_eq!(hours("2026-11-18T11:00:00Z", &berlin()), said("2026-11-16T23:00:00Z", 24));
+        assert_eq!(hours("2026-03-30T10:00:00Z", &berlin()), said("2026-03-28T23:00:00Z", 23));
+        assert_eq!(hours("2026-10-26T11:00:00Z", &berlin()), said("2026-10-24T22:00:00Z", 25));
+        assert_eq!(
+            hours("2026-10-25T22:59:59Z", &berlin()),
+            said("2026-10-23T22:00:00Z", 24),
+            "a second to midnight"
+        );
+        assert_eq!(hours("2026-10-25T23:00:00Z", &berlin()), said("2026-10-24T22:00:00Z", 25), "midnight");
+        // There the clocks go forward at midnight, and back to it.
+        let (beirut, havana) =
+            (TimeZone::get("Asia/Beirut").unwrap(), TimeZone::get("America/Havana").unwrap());
+        assert_eq!(hours("2026-03-30T10:00:00Z", &beirut), said("2026-03-28T22:00:00Z", 23));
+        assert_eq!(hours("2026-11-02T17:00:00Z", &havana), said("2026-11-01T04:00:00Z", 25));
+    }
+
+    #[test]
+    fn what_lies_in_two_windows() {
+        let window = |from: &str, to: &str| Window::new(at(from), at(to));
+        let noon = window("2026-11-18T10:00:00Z", "2026-11-18T14:00:00Z");
+        let late = window("2026-11-18T12:00:00Z", "2026-11-18T16:00:00Z");
+        assert_eq!(noon.within(late), window("2026-11-18T12:00:00Z", "2026-11-18T14:00:00Z"));
+        assert!(noon.within(window("2026-11-18T14:00:00Z", "2026-11-18T16:00:00Z")).is_empty());
     }
 
     #[test]

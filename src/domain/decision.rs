@@ -71,6 +71,11 @@ pub struct Judged {
 }
 
 impl Record {
+    /// Puts decisions in the order in which they were made; those of one instant in the order of their ids.
+    pub fn in_order(records: &mut [Self]) {
+        records.sort_by(|one, other| (one.decided_at, &one.id).cmp(&(other.decided_at, &other.id)));
+    }
+
     /// Judges and records in one step, so that no record can disagree with its own evidence.
     #[must_use]
     pub fn judge(judged: Judged) -> Self {

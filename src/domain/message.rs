@@ -218,6 +218,31 @@ pub fn without_memory(note: Note) -> Note {
     note
 }
 
+/// The same note, where the release was halted before this run and nobody has told of it.
+#[must_use]
+pub fn halted_before(note: Note) -> Note {
+    let mut note = note;
+    note.lines.push("It was halted already: by an earlier run that was cut off, or by a person.".to_owned());
+    note
+}
+
+/// What is remembered of a message that a run without a memory has sent. Its own words are in the channel.
+#[must_use]
+pub fn sent_without_memory(state: &ReleaseState) -> Note {
+    let (symbol, word) = NoteKind::Halt.symbol_and_word();
+    let (id, version) = (&state.id, &state.version);
+    without_memory(Note {
+        kind: NoteKind::Halt,
+        headline: format!("{symbol} {word} {} {version} ({}): told by an earlier run", id.platform, id.app),
+        lines: Vec::new(),
+        figures: Vec::new(),
+        next: "Only a person can resume it.".to_owned(),
+        topic: String::new(),
+        subject: None,
+        links: Vec::new(),
+    })
+}
+
 /// What the runs say of a message that was refused for good.
 #[must_use]
 pub fn unsent(note: &Note, refusal: &Refusal) -> String {
@@ -472,7 +497,10 @@ pub fn halted_elsewhere(
             "{symbol} {word} {} {version} ({}): the store shows it as halted",
             id.platform, id.app
         ),
-        lines: vec![format!("It was halted in the store's console or by another tool{stood}.")],
+        lines: vec![format!(
+            "It was halted in the store's console, by another tool, or by a run without a memory that was cut \
+             off{stood}."
+        )],
         figures: Vec::new(),
         next: "It stays halted until a person resumes it; then its counts start anew.".to_owned(),
         topic: String::new(),

@@ -14,6 +14,7 @@ pub mod daily;
 pub mod decision;
 pub mod examination;
 pub mod facts;
+pub mod forecast;
 pub mod heartbeat;
 pub mod ids;
 pub mod judge;

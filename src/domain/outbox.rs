@@ -146,7 +146,8 @@ pub struct Message {
     pub parent: Option<String>,
     /// How far it has come.
     pub delivery: Delivery,
-    /// When sending was first tried; looking up starts a little earlier.
+    /// When sending was first tried, or could first have been tried by a run that remembers nothing; looking up starts a
+    /// little earlier.
     pub first_attempt_at: Option<Timestamp>,
     /// The message under which it was first sent, to look for it there.
     pub under: Option<Posted>,
@@ -179,6 +180,14 @@ impl Message {
     pub fn unsent(&self, now: Timestamp) -> Option<String> {
         let refusal = self.refusal.as_ref().filter(|refusal| refusal.is_shown(now))?;
         (self.delivery == Delivery::Dead).then(|| message::unsent(&self.note, refusal))
+    }
+
+    /// Whether it is the one that is there.
+    #[must_use]
+    pub fn is_at(&self, place: &Posted) -> bool {
+        self.posted
+            .as_ref()
+            .is_some_and(|posted| (&posted.channel, &posted.id) == (&place.channel, &place.id))
     }
 
     /// Whether it is sent so long after it was written that it has to say so.
@@ -286,16 +295,34 @@ fn subject(state: &ReleaseState, decision: Option<DecisionId>, known: &[Message]
 }
 
 /// The message that tells that somebody else has halted a release; none where it was told already. `before` is what was
-/// remembered of it until now.
+/// remembered of it until now. It was not halted before `since`, from when on a run without a memory may have told of it.
 #[must_use]
 pub fn halted_elsewhere(
     before: &ReleaseState,
     live: &Release,
     known: &[Message],
+    since: Timestamp,
     now: Timestamp,
 ) -> Option<Message> {
     let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
-    merged(note, Sink::Slack, Delivery::Pending, now, before, known)
+    let message = merged(note, Sink::Slack, Delivery::Pending, now, before, known)?;
+    Some(Message { first_attempt_at: Some(since), ..message })
+}
+
+/// The message of a run without a memory, which is in the channel and was not remembered: it is the one message about the
+/// halt of this generation.
+#[must_use]
+pub fn sent_without_memory(
+    state: &ReleaseState,
+    posted: Posted,
+    known: &[Message],
+    now: Timestamp,
+) -> Message {
+    let note = message::sent_without_memory(state);
+    let key = message_key(note.kind, Sink::Slack, state);
+    let sent = new(key, note, Sink::Slack, Delivery::Sent, now, state, known);
+    // It knew of no thread.
+    Message { parent: None, posted: Some(posted), ..sent }
 }
 
 /// The message that tells that the pause of a halted release ends soon; none where it does not, or was told already.

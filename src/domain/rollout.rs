@@ -85,14 +85,16 @@ fn set_by_somebody(now: Option<UserFraction>, from: UserFraction, to: UserFracti
     }
 }
 
-/// Whether somebody else has stopped a release that was offered when it was last looked at.
+/// Whether somebody else has stopped a release that was offered, or not yet halted, when it was last looked at.
 #[must_use]
 pub fn was_halted_by_somebody(before: &ReleaseState, live: &Release) -> bool {
     let is_ours = match before.last_seen {
         RolloutStatus::RollingOut => before.waits_for_a_halt() || confirmed_halt(before),
         // A halt of ours that was confirmed before is not what took it back from everybody.
         RolloutStatus::Completed => before.waits_for_a_halt(),
-        RolloutStatus::Halted | RolloutStatus::Pending => return false,
+        // It was offered and halted since: nothing of ours begins with what nobody is offered.
+        RolloutStatus::Pending => false,
+        RolloutStatus::Halted => return false,
     };
     live.status == RolloutStatus::Halted && !is_ours
 }
@@ -214,6 +216,7 @@ mod tests {
         let halted = release(RolloutStatus::Halted);
         assert!(was_halted_by_somebody(&state(RolloutStatus::RollingOut), &halted));
         assert!(was_halted_by_somebody(&state(RolloutStatus::Completed), &halted));
+        assert!(was_halted_by_somebody(&state(RolloutStatus::Pending), &halted));
         assert!(!was_halted_by_somebody(&state(RolloutStatus::Halted), &halted));
         assert!(!was_halted_by_somebody(
             &state(RolloutStatus::RollingOut),

@@ -7,8 +7,8 @@ use tidegate::adapters::clock::SystemClock;
 use tidegate::ports::Clock as _;
 use tidegate::sandbox::{
     Access, AscAppSeed, CannedReply, ChannelAccess, ChannelSeed, DatasetChange, DatasetSeed, Fault,
-    FaultKind, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service, TableConditions,
-    TablePartitioning,
+    FaultKind, GitHubRepositorySeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
+    TableConditions, TablePartitioning,
 };
 
 use crate::emulator::Emulator;
@@ -115,7 +115,10 @@ impl House {
     async fn run(&self, output: &str) -> (i32, String) {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(["doctor", "--output", output]).current_dir(self.fixture.folder.path()).env_clear();
-        command.env("SLACK_TOKEN", &self.token).env("PATH", "/usr/bin:/bin");
+        command
+            .env("SLACK_TOKEN", &self.token)
+            .env("GITHUB_TOKEN", &self.sandbox.credentials.github_token)
+            .env("PATH", "/usr/bin:/bin");
         command.env("GOOGLE_APPLICATION_CREDENTIALS", &self.sandbox.credentials.play_service_account_path);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let (out, err) =
@@ -338,15 +341,20 @@ async fn missing_and_stale_tables_are_told_apart() {
 #[tokio::test]
 async fn what_slack_lacks_is_named() {
     let mut house = House::new(Events::Embedded, None).await;
-    house.fault(
-        Service::Slack,
-        CannedReply::status(200).with_body(json!({"ok": false, "error": "missing_scope"})),
-        "GET",
-        "conversations.history",
-    );
+    let scopes = |scopes: &[&str]| {
+        house.sandbox.model().set_slack_scopes(scopes.iter().map(|scope| (*scope).to_owned()).collect());
+    };
+    scopes(&["chat:write", "channels:read"]);
     let found = house.doctor().await;
     found.says("slack-scopes", "history", "warning", &["channels:history", "told twice", "Reinstall"]);
-    found.says("slack-channel", CHANNEL, "ok", &["member"]);
+    found.says("slack-channel", CHANNEL, "ok", &["a member of #releases"]);
+    found.says("slack-scopes", "files:write", "skipped", &["add files:write"]);
+    scopes(&["chat:write"]);
+    let found = house.doctor().await;
+    found.says("slack-channel", CHANNEL, "skipped", &["/invite"]);
+    found.says("slack-scopes", "channels:read", "skipped", &["archived"]);
+    scopes(&["chat:write", "channels:history"]);
+    house.doctor().await.says("slack-channel", CHANNEL, "ok", &["can read it"]);
 
     let bot = json!({"ok": true, "user": "tidegate", "team": "Sandbox"});
     let reply = CannedReply::status(200).with_header("x-oauth-scopes", "channels:history").with_body(bot);
@@ -373,6 +381,33 @@ async fn a_bot_outside_of_the_channel_is_found() {
     let age = SignedDuration::from_mins(5);
     let house = House::aged(Events::Embedded, None, age, ChannelAccess::NotInChannel).await;
     house.doctor().await.says("slack-channel", CHANNEL, "failed", &["not_in_channel", "/invite"]);
+}
+
+#[tokio::test]
+async fn what_slack_says_of_the_channel_goes_before_what_reading_it_shows() {
+    let house = House::new(Events::Embedded, None).await;
+    let model = house.sandbox.model();
+    model.set_slack_access(CHANNEL, ChannelAccess::Archived).unwrap();
+    house.doctor().await.says("slack-channel", CHANNEL, "failed", &["#releases is archived", "unarchive"]);
+    model.set_slack_access(CHANNEL, ChannelAccess::NotInChannel).unwrap();
+    let public = ["chat:write", "chat:write.public", "channels:read", "channels:history"];
+    model.set_slack_scopes(public.map(str::to_owned).to_vec());
+    house.doctor().await.says("slack-channel", CHANNEL, "warning", &["may post", "/invite"]);
+}
+
+#[tokio::test]
+async fn a_webhook_is_said_to_be_the_lesser_way() {
+    let mut house = House::new(Events::Embedded, None).await;
+    let path = house.fixture.folder.path().join("tidegate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let bot = format!("channel = \"{CHANNEL}\"\ntoken = \"env:SLACK_TOKEN\"");
+    assert!(text.contains(&bot), "{text}");
+    std::fs::write(&path, text.replace(&bot, "webhook = \"env:SLACK_TOKEN\"")).unwrap();
+    house.token = "https://hooks.slack.com/services/T0/B0/canary".to_owned();
+    let found = house.doctor().await;
+    found.says("slack-webhook", "", "warning", &["threads", "edits", "look-up", "docs/slack.md"]);
+    house.token = "https://evil.example/services/T0/B0/canary".to_owned();
+    house.doctor().await.says("slack-webhook", "", "failed", &["hooks.slack.com", "not shown"]);
 }
 
 #[tokio::test]
@@ -419,4 +454,37 @@ async fn an_ios_app_is_looked_at_too() {
     found.says("store-right", "", "skipped", &["App Manager"]);
     house.fault(Service::AppStoreConnect, CannedReply::status(403), "GET", "/v1/apps");
     house.doctor().await.says("store", "App Store", "failed", &["App Manager"]);
+}
+
+/// A house that tells a repository of halts.
+async fn house_with_github(repository: &str) -> House {
+    let house = House::new(Events::Embedded, None).await;
+    let seed = GitHubRepositorySeed::new("acme/app");
+    house.sandbox.model().add_github_repository(seed).unwrap();
+    let path = house.fixture.folder.path().join("tidegate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let endpoint = format!("[endpoints]\ngithub = \"{}\"", house.sandbox.endpoints.github);
+    let section = format!(
+        "[github]\ntoken = \"env:GITHUB_TOKEN\"\nrepository = \"{repository}\"\ndispatch = {{ event_type = \"halted\" }}\n"
+    );
+    std::fs::write(&path, text.replace("[endpoints]", &format!("{section}{endpoint}"))).unwrap();
+    house
+}
+
+#[tokio::test]
+async fn the_repository_that_is_told_of_a_halt_is_looked_at() {
+    let house = house_with_github("acme/app").await;
+    let found = house.doctor().await;
+    assert_eq!(found.not_ok(), Vec::<String>::new());
+    found.says("github-repository", "acme/app", "ok", &["default branch is main"]);
+    found.says("github-issues", "acme/app", "ok", &[]);
+    found.says("github-right", "", "skipped", &["issues: write", "contents: write"]);
+    house.fault(Service::GitHub, CannedReply::status(404), "GET", "/issues");
+    house.doctor().await.says("github-issues", "acme/app", "failed", &["acme/app"]);
+    house_with_github("acme/none").await.doctor().await.says(
+        "github-repository",
+        "acme/none",
+        "failed",
+        &["404", "check that acme/none is there"],
+    );
 }

@@ -5,7 +5,8 @@
 
 use tidegate::sandbox::{Fault, FaultKind, Service};
 
-use crate::town::{Apps, Events, Reached, Town};
+use crate::support::{CRASHES, crash};
+use crate::town::{Apps, CHANNEL, Events, Reached, Town};
 
 /// More requests than a run makes to any one service; a run that ends by itself ends the walk.
 const MOST_REQUESTS: u32 = 60;
@@ -78,6 +79,31 @@ async fn a_fast_track_in_the_app_store_after_the_effect() {
 async fn a_fast_track_that_is_being_told() {
     let (apps, service) = (Apps::Android, Service::Slack);
     killed_with(apps, Events::Good, service, || FaultKind::HangAfter, "FAST-TRACKED").await;
+}
+
+/// A halt that is told under a warning, and a run that is killed at each request to Slack while it tells it.
+#[tokio::test]
+async fn a_halt_in_a_thread_is_told_once() {
+    for kind in [FaultKind::Hang, FaultKind::HangAfter] {
+        for passed in 0..MOST_REQUESTS {
+            let town = Town::new(Apps::Android, Events::Doubtful).await;
+            town.monitor(&[]).await;
+            let crashes: Vec<_> =
+                (0..5).map(|n| crash(&format!("more{n}"), "2026-11-18T11:30:00Z")).collect();
+            town.fixture.import(CRASHES, &crashes);
+            let reached = town.kill_at(Fault::new(Service::Slack, kind.clone()).after(passed)).await;
+            for later in ["2026-11-18T12:15:00Z", "2026-11-18T12:30:00Z"] {
+                let ran = town.finish(&["run", "release-monitor", "--now", later, "--output", "json"]).await;
+                assert_eq!(ran.code(), 0, "{}", ran.stderr());
+            }
+            let messages = town.sandbox.model().slack_messages(CHANNEL).unwrap();
+            assert_eq!((messages.len(), &messages[1]["thread_ts"]), (2, &messages[0]["ts"]), "{messages:#?}");
+            if reached == Reached::No {
+                assert!(passed > 0, "no request was met");
+                break;
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tidegate::adapters::clock::steady;
 use tidegate::adapters::http::{self, Service as Remote};
-use tidegate::adapters::slack::Slack;
+use tidegate::adapters::slack::{Asked, Slack};
 use tidegate::domain::outbox::Posted;
 use tidegate::ports::{Effect, Image, Notifier, Outlook, PortError};
-use tidegate::sandbox::{CannedReply, Fault, FaultKind, Service};
+use tidegate::sandbox::{CannedReply, Fault, FaultKind, LoggedRequest, Service};
 
 use crate::town::{Apps, CHANNEL, Events, Town};
 
@@ -32,6 +32,22 @@ async fn upload(town: &Town, parent: Option<&Posted>) -> Result<String, PortErro
 
 fn shown(town: &Town) -> Vec<Value> {
     town.sandbox.model().slack_messages(CHANNEL).unwrap()
+}
+
+/// Every method of Slack's that no run of a job calls: for the check against the descriptions.
+pub async fn every_kind_of_call() -> Vec<LoggedRequest> {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    let slack = channel(&town);
+    assert!(matches!(slack.channel().await.unwrap(), Asked::Answered(channel) if channel.name == "releases"));
+    assert_eq!(slack.look_into_channel().await.unwrap(), Asked::Answered(()));
+    assert_eq!(slack.bot().await.unwrap().name, "tidegate");
+    upload(&town, None).await.unwrap();
+    town.sandbox.model().set_slack_scopes(Vec::new());
+    upload(&town, None).await.unwrap_err();
+    assert!(matches!(slack.channel().await.unwrap(), Asked::LacksScope(Some(_))));
+    // The bytes of a file go to an address that no description knows.
+    let calls = town.sandbox.model().requests().into_iter();
+    calls.filter(|call| call.path.starts_with("/api/")).collect()
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, Rollou
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::domain::verdict::Reason;
 use tidegate::domain::watch::{RunNews, Watch};
-use tidegate::ports::{Basis, Lease, StateError, StateStore, Write};
+use tidegate::ports::{Basis, Lease, Saying, StateError, StateStore, Write};
 
 use crate::emulator::Emulator;
 use crate::support::at;
@@ -287,6 +287,27 @@ async fn the_last_decision_is_the_newest<S: Store>(place: &Place) {
     assert_eq!(store.memory().decision(&older.id).await.unwrap().map(|record| record.id), Some(older.id));
 }
 
+async fn the_history_of_a_release_is_whole_and_in_order<S: Store>(place: &Place) {
+    let store = S::open(place);
+    let lease = acquire(&store, "p1/a").await.unwrap();
+    assert_eq!(store.memory().history(&state("200").id).await.unwrap(), []);
+    // A fraction of a second sorts after the whole one, whatever its text does.
+    let instants = [NOW, "2026-11-18T12:00:00.5Z", "2026-11-17T23:59:59Z"];
+    let mut wanted: Vec<Record> = instants.iter().map(|instant| decision(instant)).collect();
+    let mut others = vec![decision(NOW), decision(NOW), decision(NOW)];
+    others[0].release.key = "20".to_owned();
+    others[1].release.key = "200+201".to_owned();
+    others[2].release.platform = Platform::Ios;
+    let others = others.iter().map(Record::judged_again);
+    for record in wanted.iter().cloned().chain(others) {
+        store.commit(&lease, vec![Write::Decision(Box::new(record))]).await.unwrap();
+    }
+    wanted.sort_by_key(|record| record.decided_at);
+    assert_eq!(store.memory().history(&state("200").id).await.unwrap(), wanted);
+    let elsewhere = ReleaseId { app: AppId::new("ios").unwrap(), ..state("200").id };
+    assert_eq!(store.memory().history(&elsewhere).await.unwrap(), []);
+}
+
 async fn messages_keep_the_order_in_which_they_were_written<S: Store>(place: &Place) {
     let store = S::open(place);
     let lease = acquire(&store, "p1/a").await.unwrap();
@@ -476,25 +497,62 @@ async fn ledgers_of_apps_are_apart<S: Store>(place: &Place) {
     assert_eq!((android.broken.len(), ios.broken.len()), (0, 0));
 }
 
+/// Says the last word of `now`.
+async fn say<S: Store>(store: &S, before: &Control, now: &Control) -> Result<(), StateError> {
+    let said = now.words.last().unwrap();
+    let (word, what, scope) = (said.word.clone(), "hold".to_owned(), app().to_string());
+    let kind = Kind::Controlled { word: word.clone(), what, scope, until: said.until };
+    let entry = Noted { at: word.at(), kind };
+    store.say(&app(), Saying { before, now, entry: &entry, run: word.actor() }).await
+}
+
+async fn words_and_commits_at_once_number_the_ledger_without_a_gap<S: Store>(place: &Place) {
+    const EACH: usize = 5;
+    let (run, person) = (S::open(place), S::open(place));
+    let lease = acquire(&run, "p1/a").await.unwrap();
+    let commits = async {
+        for number in 0..EACH {
+            run.commit(&lease, vec![told(&format!("m{number}"))]).await.unwrap();
+        }
+    };
+    let words = async {
+        for number in 0..EACH {
+            let before = person.heard(&app()).await.unwrap();
+            say(&person, &before, &before.with(said(&format!("kim{number}")))).await.unwrap();
+        }
+    };
+    tokio::join!(commits, words);
+    let ledger = ledger(&run, &app()).await;
+    assert_eq!((ledger.entries.len(), ledger.broken.len()), (2 * EACH, 0), "{:?}", ledger.broken);
+}
+
 async fn what_people_say_is_kept_and_nobody_is_overwritten<S: Store>(place: &Place) {
     let (one, other) = (S::open(place), S::open(place));
     let nothing = one.heard(&app()).await.unwrap();
     assert_eq!(nothing, Control::default());
     let first = nothing.with(said("kim"));
-    one.say(&app(), &nothing, &first).await.unwrap();
+    say(&one, &nothing, &first).await.unwrap();
     assert_eq!(other.heard(&app()).await.unwrap(), first);
-    let late = other.say(&app(), &nothing, &nothing.with(said("robin"))).await.unwrap_err();
+    let late = say(&other, &nothing, &nothing.with(said("robin"))).await.unwrap_err();
     assert!(matches!(late, StateError::Overtaken { .. }), "{late}");
     assert_eq!(other.heard(&app()).await.unwrap(), first);
-    one.say(&app(), &first, &first.with(said("robin"))).await.unwrap();
+    say(&one, &first, &first.with(said("robin"))).await.unwrap();
     assert_eq!(other.heard(&AppId::new("ios").unwrap()).await.unwrap(), Control::default());
+    let ledger = ledger(&one, &app()).await;
+    let by: Vec<String> = ledger.entries.iter().map(|sealed| sealed.entry().unwrap().run).collect();
+    assert_eq!(
+        (by, ledger.broken.len()),
+        (vec!["kim".to_owned(), "robin".to_owned()], 0),
+        "what was refused is not"
+    );
+    assert!(ledger.entries[0].text.contains("look at the logs"), "{}", ledger.entries[0].text);
 }
 
 async fn a_word_needs_no_lease_and_ends_no_run<S: Store>(place: &Place) {
     let (run, person) = (S::open(place), S::open(place));
     let lease = acquire(&run, "p1/a").await.unwrap();
     let nothing = Control::default();
-    person.say(&app(), &nothing, &nothing.with(said("kim"))).await.unwrap();
+    say(&person, &nothing, &nothing.with(said("kim"))).await.unwrap();
     run.commit(&lease, vec![Write::Release(Box::new(state("200")))]).await.unwrap();
 }
 
@@ -506,7 +564,7 @@ async fn a_commit_that_rests_on_older_words_writes_nothing<S: Store>(place: &Pla
     let write = || Write::Release(Box::new(state("200")));
     store.commit(&lease, vec![words(&nothing), write()]).await.unwrap();
     let spoken = nothing.with(said("kim"));
-    store.say(&app(), &nothing, &spoken).await.unwrap();
+    say(&store, &nothing, &spoken).await.unwrap();
     let refused = store.commit(&lease, vec![words(&nothing), Write::Release(Box::new(state("201")))]).await;
     assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
     assert_eq!(store.memory().app(&app()).await.unwrap().releases.len(), 1, "nothing was written");
@@ -612,6 +670,7 @@ every_store!(
     commits_at_once_are_all_written,
     a_decision_is_never_changed,
     the_last_decision_is_the_newest,
+    the_history_of_a_release_is_whole_and_in_order,
     messages_keep_the_order_in_which_they_were_written,
     counts_that_start_anew_forget_every_day,
     apps_do_not_see_each_other,
@@ -626,6 +685,7 @@ every_store!(
     a_long_ledger_is_read_in_pages,
     ledgers_of_apps_are_apart,
     what_people_say_is_kept_and_nobody_is_overwritten,
+    words_and_commits_at_once_number_the_ledger_without_a_gap,
     a_word_needs_no_lease_and_ends_no_run,
     a_commit_that_rests_on_older_words_writes_nothing,
     a_commit_that_rests_on_an_older_release_writes_nothing,

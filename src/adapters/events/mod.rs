@@ -24,7 +24,9 @@ use crate::domain::calendar::Window;
 use crate::domain::cost::QueryCost;
 use crate::domain::facts::{AbsentTable, Extent, Side};
 use crate::domain::ids::{ApplicationId, Platform};
-use crate::ports::{CrashReading, Marks, MetricRequest, MetricSource, PortError, Reading};
+use crate::ports::{
+    CrashReading, DailyReading, DailyRequest, Marks, MetricRequest, MetricSource, PortError, Reading,
+};
 use crate::queries::{
     Cell, CrashRow, Engine, FirstSession, OfRelease, Parameters, Query, Question, Row, SessionRow, Shape,
     Source, Table, platform_suffix,
@@ -262,6 +264,10 @@ impl<W: Warehouse + Clone + 'static> MetricSource for Events<W> {
         let newest_crash_at = newest(rows.iter().map(|row| row.newest_us).filter(|us| *us <= seen));
         let days = crashes_per_day(window, rows.iter().filter(|row| self.counts(request, *row)));
         Ok(CrashReading { days, newest_crash_at, absent, queries })
+    }
+
+    async fn daily(&self, request: &DailyRequest) -> Result<DailyReading, PortError> {
+        Err(PortError::new(format!("{request:?} can't be counted yet"), "wait"))
     }
 
     async fn marks(&self, request: &MetricRequest) -> Result<Marks, PortError> {

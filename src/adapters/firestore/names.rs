@@ -11,6 +11,8 @@ use crate::domain::release::ReleaseId;
 pub const RELEASES: &str = "releases";
 /// The day partials under a release.
 pub const PARTIALS: &str = "partials";
+/// Decisions.
+pub const DECISIONS: &str = "decisions";
 /// Messages.
 pub const OUTBOX: &str = "outbox";
 
@@ -95,7 +97,7 @@ impl Names {
     }
 
     pub fn decision(&self, id: &DecisionId) -> String {
-        self.document("decisions", id.as_str())
+        self.document(DECISIONS, id.as_str())
     }
 
     /// The head of the ledger of an app.

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_request::ConsistencySelector as GetAt;
 use firestore::gcloud_sdk::google::firestore::v1::run_query_request::ConsistencySelector as QueryAt;
+use firestore::gcloud_sdk::google::firestore::v1::structured_query::composite_filter::Operator as Together;
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::field_filter::Operator;
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::filter::FilterType;
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::{
-    CollectionSelector, FieldFilter, FieldReference, Filter,
+    CollectionSelector, CompositeFilter, FieldFilter, FieldReference, Filter,
 };
 use firestore::gcloud_sdk::google::firestore::v1::value::ValueType;
 use firestore::gcloud_sdk::google::firestore::v1::{Document, StructuredQuery, Value as Native};
@@ -21,7 +22,7 @@ use super::client::{Client, Found};
 use super::commit::{ADDED, LAST_DECISION};
 use super::document;
 use super::ledger;
-use super::names::{OUTBOX, PARTIALS, RELEASES};
+use super::names::{DECISIONS, OUTBOX, PARTIALS, RELEASES};
 use super::patience::{Failure, LONGEST, Patience};
 use crate::domain::canonical;
 use crate::domain::control::Control;
@@ -106,6 +107,25 @@ impl Reading<'_> {
         self.decision_at(Some(id.clone()), None).await
     }
 
+    /// Equality of several fields needs no index but those that Firestore makes by itself.
+    pub async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
+        let wanted = [
+            ("app", release.app.as_str()),
+            ("release.key", &release.key),
+            ("release.platform", release.platform.as_str()),
+        ];
+        let and = CompositeFilter {
+            op: Together::And.into(),
+            filters: wanted.into_iter().map(|(field, text)| equal(field, text)).collect(),
+        };
+        let filter = Filter { filter_type: Some(FilterType::CompositeFilter(and)) };
+        let query = StructuredQuery { r#where: Some(filter), ..every(DECISIONS) };
+        let documents = self.query(self.client.names.root(), query, None).await?;
+        let mut records: Vec<Record> = self.all(&documents)?;
+        Record::in_order(&mut records);
+        Ok(records)
+    }
+
     /// The canonical text of all fields of a decision but those that this store adds.
     pub async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
         let found = self.get(self.client.names.decision(id), None).await?;
@@ -149,13 +169,7 @@ impl Reading<'_> {
         app: &AppId,
         at: Option<Timestamp>,
     ) -> Result<Vec<Document>, StateError> {
-        let equal = FieldFilter {
-            field: Some(FieldReference { field_path: "app".to_owned() }),
-            op: Operator::Equal.into(),
-            value: Some(Native { value_type: Some(ValueType::StringValue(app.as_str().to_owned())) }),
-        };
-        let filter = Filter { filter_type: Some(FilterType::FieldFilter(equal)) };
-        let query = StructuredQuery { r#where: Some(filter), ..every(collection) };
+        let query = StructuredQuery { r#where: Some(equal("app", app.as_str())), ..every(collection) };
         self.query(self.client.names.root(), query, at).await
     }
 
@@ -213,6 +227,16 @@ impl Reading<'_> {
         .await;
         patience.end(ended, names)
     }
+}
+
+/// Documents whose field holds this text.
+fn equal(field: &str, text: &str) -> Filter {
+    let equal = FieldFilter {
+        field: Some(FieldReference { field_path: field.to_owned() }),
+        op: Operator::Equal.into(),
+        value: Some(Native { value_type: Some(ValueType::StringValue(text.to_owned())) }),
+    };
+    Filter { filter_type: Some(FilterType::FieldFilter(equal)) }
 }
 
 fn every(collection: &str) -> StructuredQuery {

@@ -199,6 +199,29 @@ mod tests {
         assert_eq!(dressed.blocks.last().unwrap()["type"], "context");
     }
 
+    #[test]
+    fn a_halt_is_read_from_top_to_bottom_and_ends_in_buttons() {
+        let figure = |label: &str, value: &str| Figure { label: label.into(), value: value.into() };
+        let link = |label: &str| Link { label: label.into(), url: format!("https://example.com/{label}") };
+        let halt = Note {
+            figures: vec![figure("Sessions", "1,204"), figure("Crashed sessions", "7")],
+            links: vec![link("Crashes"), link("Runbook")],
+            ..note(
+                "🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions, objective 99.950 %",
+                "Stopped at 15 % of users; the store shows it as halted.",
+                "Those who have it keep it.",
+            )
+        };
+        let shown: Vec<String> = dressed(&halt, None).blocks.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        {"type":"header","text":{"type":"plain_text","text":"🛑 HALTED Android 26.3.0 (android): 99.418 % crash-free sessions, objective 99.950 %"}}
+        {"type":"section","text":{"type":"mrkdwn","text":"Stopped at 15 % of users; the store shows it as halted.","verbatim":true}}
+        {"type":"section","fields":[{"type":"mrkdwn","text":"Sessions\n*1,204*","verbatim":true},{"type":"mrkdwn","text":"Crashed sessions\n*7*","verbatim":true}]}
+        {"type":"section","text":{"type":"mrkdwn","text":"Those who have it keep it.","verbatim":true}}
+        {"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"Crashes"},"url":"https://example.com/Crashes","action_id":"tidegate-link-0"},{"type":"button","text":{"type":"plain_text","text":"Runbook"},"url":"https://example.com/Runbook","action_id":"tidegate-link-1"}]}
+        "#);
+    }
+
     fn texts() -> impl Strategy<Value = String> {
         prop_oneof![
             ".{0,40}",

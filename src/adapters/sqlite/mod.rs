@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::fail_point;
 use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
@@ -210,7 +211,9 @@ impl StateStore for SqliteState {
             }
             writes.iter().try_for_each(|write| control::must_hold(transaction, write))?;
             writes.iter().try_for_each(|write| put(transaction, lease, write))
-        })
+        })?;
+        fail_point::committed(&writes);
+        Ok(())
     }
 
     async fn beat(&self, beat: &Beat) -> Result<(), StateError> {
@@ -264,6 +267,21 @@ impl Memory for SqliteState {
                 .query_row("SELECT doc FROM decision WHERE id = ?1", [id.as_str()], |row| row.get(0))
                 .optional()?;
             text.map(|text| document(&text)).transpose()
+        })
+    }
+
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
+        self.read(|connection| {
+            // A text that is no JSON may be of any release, so it is not passed over.
+            let sql = "SELECT doc FROM decision WHERE app = ?1 AND CASE WHEN json_valid(doc)
+                       THEN doc ->> '$.release.key' = ?2 AND doc ->> '$.release.platform' = ?3 ELSE TRUE END";
+            let mut statement = connection.prepare_cached(sql)?;
+            let of_release = params![release.app.as_str(), release.key, release.platform.as_str()];
+            let rows = statement.query_map(of_release, |row| row.get::<_, String>(0))?;
+            let mut records =
+                rows.map(|text| document::<Record>(&text?)).collect::<Result<Vec<_>, Failure>>()?;
+            Record::in_order(&mut records);
+            Ok(records)
         })
     }
 
@@ -379,10 +397,10 @@ fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<()
             // The canonical text, so that the file holds the very bytes whose hash is in the ledger.
             let is_new = transaction.execute(sql, params![id, app, at, canonical::text_of(record)])? > 0;
             if is_new {
-                ledger::append(transaction, lease, &Noted::decided(record))?;
+                ledger::append(transaction, lease.app(), lease.holder(), &Noted::decided(record))?;
             }
         }
-        Write::Ledger(noted) => ledger::append(transaction, lease, noted)?,
+        Write::Ledger(noted) => ledger::append(transaction, lease.app(), lease.holder(), noted)?,
         Write::Message(message) => {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";

@@ -7,6 +7,7 @@
 //! A dry run has only the reading halves of the ports in its hands, so it can't write.
 
 mod act;
+mod changed;
 mod degraded;
 mod enter;
 mod leave;
@@ -296,7 +297,7 @@ impl ReleaseMonitor<'_> {
                 }
             }
         }
-        self.remember_the_others(lease, world, &known, releases, looked, now).await?;
+        reports.extend(self.remember_the_others(lease, world, &known, releases, looked, now).await?);
         Ok(reports)
     }
 
@@ -367,8 +368,8 @@ impl ReleaseMonitor<'_> {
         releases: &[Release],
         looked: Looked,
         now: Timestamp,
-    ) -> Result<(), StateError> {
-        let mut writes = Vec::new();
+    ) -> Result<Vec<AppReport>, StateError> {
+        let (mut writes, mut reports) = (Vec::new(), Vec::new());
         for release in releases.iter().filter(|release| !is_rolling_out(release)) {
             let id = observe::release_id(world, release);
             let before = known.releases.iter().find(|state| state.id == id);
@@ -380,15 +381,22 @@ impl ReleaseMonitor<'_> {
                 (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
                 (None, Looked::NotAtAll) => continue,
             };
-            if let Some(before) = before {
-                writes.extend(halted_elsewhere(world, before, release, &known.messages, now).await);
+            match changed::found(self, world, known, &after, release, now).await {
+                Ok(found) => writes.extend(found),
+                Err(error) => {
+                    reports.push(unjudged_report(world, release, &Unjudged::Failed(error)));
+                    continue;
+                }
             }
             if before != Some(&after) {
                 writes.push(Write::Release(Box::new(after)));
             }
         }
         let writes = pause::told(writes, &known.messages, now);
-        if writes.is_empty() { Ok(()) } else { self.state.commit(lease, writes).await }
+        if !writes.is_empty() {
+            self.state.commit(lease, writes).await?;
+        }
+        Ok(reports)
     }
 }
 
@@ -401,23 +409,6 @@ fn key_of(action: Action, record: &Record, state: &ReleaseState) -> String {
         }
         Action::Halt | Action::FastTrack => outbox::intent_key(&action.into(), state),
     }
-}
-
-/// The message about a release that somebody else has halted. A run that had no memory is nobody else.
-async fn halted_elsewhere(
-    world: &AppWorld,
-    before: &ReleaseState,
-    live: &Release,
-    messages: &[Message],
-    now: Timestamp,
-) -> Option<Write> {
-    if !rollout::was_halted_by_somebody(before, live)
-        || degraded::was_told(world, &before.id, before.cycle_start, now).await
-    {
-        return None;
-    }
-    let message = outbox::halted_elsewhere(before, live, &about(before, messages), now)?;
-    Some(Write::Message(Box::new(message)))
 }
 
 /// Whether a look at every release is not worth its edit. A store that can't tell, or does not answer, is looked at.

@@ -24,6 +24,9 @@ const SETTLE_DAYS: i64 = 3;
 /// 30 days.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// A release that began longer ago is not young: as long as a phased release takes to reach everybody.
+pub const YOUNG: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What is known of a release now.
 pub struct Observed {
     /// Its state, with what this reading adds.
@@ -162,6 +165,28 @@ async fn start_at_first_sight(
     let looked_at = known.releases.iter().map(|state| state.looked_at).max().max(known.watch.listed_at);
     let earliest = now.checked_sub(LOOK_BACK).unwrap_or(now);
     let since = looked_at.unwrap_or(earliest).max(earliest);
+    Ok(first_session(world, release, since, now).await?.unwrap_or(now))
+}
+
+/// Whether a release began to be offered so lately that whoever halted it did so lately too. Where nobody can tell when
+/// it began, it is not.
+pub async fn is_young(world: &AppWorld, release: &Release, now: Timestamp) -> Result<bool, PortError> {
+    let began = match release.started_at {
+        Some(at) => Some(at),
+        None => {
+            let earliest = now.checked_sub(LOOK_BACK).unwrap_or(now);
+            first_session(world, release, earliest, now).await?
+        }
+    };
+    Ok(began.is_some_and(|began| now.duration_since(began) < YOUNG))
+}
+
+async fn first_session(
+    world: &AppWorld,
+    release: &Release,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, PortError> {
     let request = MetricRequest {
         window: Window::new(since, now),
         crashes_from: since,
@@ -171,7 +196,7 @@ async fn start_at_first_sight(
         version: release.version.clone(),
         others: Vec::new(),
     };
-    Ok(world.metrics.first_session(&request, since).await?.unwrap_or(now))
+    world.metrics.first_session(&request, since).await
 }
 
 /// A look at one release: what is remembered, and what is read of it.

@@ -7,8 +7,10 @@
 
 mod description;
 mod discovery;
+mod listed;
 mod openapi;
 mod schema;
+mod slack;
 mod swagger;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use crate::asc_faults;
 use crate::bigquery::sandbox;
 use crate::bigquery_surface;
 use crate::github;
+use crate::slack_pictures;
 use crate::support::{CRASHES, crash};
 use crate::town::{Apps, CHANNEL, Events, Town};
 use crate::{play_recovery, play_requests};
@@ -117,6 +120,12 @@ const MUST_BE_SEEN: &[&str] = &[
     "POST /api/chat.update 200",
     "GET /api/conversations.history 200",
     "GET /api/conversations.replies 200",
+    "GET /api/auth.test 200",
+    "GET /api/conversations.info 200",
+    "GET /api/conversations.info 200 refused",
+    "POST /api/files.getUploadURLExternal 200",
+    "POST /api/files.getUploadURLExternal 200 refused",
+    "POST /api/files.completeUploadExternal 200",
     "GET /bigquery/v2/projects/{projectsId}/datasets 200",
     "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 200",
     "GET /bigquery/v2/projects/{projectsId}/datasets/{datasetsId} 401",
@@ -251,7 +260,7 @@ fn services(folder: &Path) -> Services {
         (Service::BigQuery, Box::new(discovery::Discovery::new(read("bigquery.v2.json")))),
         (Service::AppStoreConnect, Box::new(openapi::OpenApi(read("asc-openapi-subset.json")))),
         (Service::GitHub, Box::new(openapi::github(read("github-rest-subset.json")))),
-        (Service::Slack, Box::new(swagger::Swagger::new(read("slack-web-subset.json")))),
+        (Service::Slack, Box::new(swagger::Swagger::new(slack::documented(read("slack-web-subset.json"))))),
     ]
 }
 
@@ -289,6 +298,7 @@ async fn traffic() -> Vec<LoggedRequest> {
     calls.extend(github::every_kind_of_call().await);
     calls.extend(bigquery_surface::every_kind_of_call().await);
     calls.extend(sandbox::every_kind_of_call().await);
+    calls.extend(slack_pictures::every_kind_of_call().await);
     calls
 }
 

@@ -6,6 +6,7 @@
 //! says how many departures; a path that fails is printed and can be given to `walk_again`.
 
 mod chooser;
+mod killed;
 mod outside;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tidegate::domain::calendar::UtcDay;
 use tidegate::domain::control::Control;
-use tidegate::domain::counts::{DayCrashes, DaySessions, Partials};
+use tidegate::domain::counts::{Counts, DayCrashes, DaySessions, Partials};
+use tidegate::domain::daily::{Freshness, Totals};
 use tidegate::domain::decision::Record;
 use tidegate::domain::heartbeat::{Beat, Heartbeat};
 use tidegate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
@@ -25,8 +26,9 @@ use tidegate::domain::rollout::{NextStep, next_step};
 use tidegate::domain::sketch::Sketch;
 use tidegate::jobs::release_monitor::LEASE;
 use tidegate::ports::{
-    AppState, Basis, Clock, CrashReading, Found, Lease, Marks, Memory, MetricRequest, MetricSource, Moment,
-    Notifier, PortError, Reading, RolloutTarget, StateError, StateStore, Words, Write,
+    AppState, Basis, Clock, Counted, CrashReading, DailyReading, DailyRequest, Found, Lease, Marks, Memory,
+    MetricRequest, MetricSource, Moment, Notifier, PortError, Reading, RolloutTarget, Saying, StateError,
+    StateStore, Words, Write,
 };
 
 /// How a call ends.
@@ -325,6 +327,24 @@ impl MetricSource for Ports {
         .await
     }
 
+    async fn daily(&self, request: &DailyRequest) -> Result<DailyReading, PortError> {
+        self.call("daily", Kind::Read, |outside| {
+            let counts = Counts { sessions: outside.sessions, crashed_sessions: outside.crashed };
+            let totals = Totals { counts, users: outside.sessions, crashed_users: outside.crashed };
+            let counted = |window| Some(Counted { window, totals });
+            DailyReading {
+                cycle: counted(request.cycle),
+                last_day: counted(request.last_day.within(request.cycle)),
+                then: request.before.as_ref().and_then(|before| counted(before.then)),
+                now: request.before.as_ref().and_then(|before| counted(before.now)),
+                crashes: Some(Vec::new()),
+                freshness: Freshness { through: Some(request.cycle.to), ..Freshness::default() },
+                queries: Vec::new(),
+            }
+        })
+        .await
+    }
+
     async fn marks(&self, _: &MetricRequest) -> Result<Marks, PortError> {
         Ok(Marks::default())
     }
@@ -426,8 +446,8 @@ impl Words for Ports {
         Ok(self.call("heard", Kind::Read, |outside| outside.control.clone()).await?)
     }
 
-    async fn say(&self, _: &AppId, _: &Control, now: &Control) -> Result<(), StateError> {
-        Ok(self.call("say", Kind::Write, |outside| outside.control = now.clone()).await?)
+    async fn say(&self, _: &AppId, saying: Saying<'_>) -> Result<(), StateError> {
+        Ok(self.call("say", Kind::Write, |outside| outside.control = saying.now.clone()).await?)
     }
 }
 
@@ -452,6 +472,16 @@ impl Memory for Ports {
     async fn partials(&self, release: &ReleaseId) -> Result<Partials, StateError> {
         let known = |outside: &mut Outside| outside.partials.get(release).cloned().unwrap_or_default();
         Ok(self.call("partials", Kind::Read, known).await?)
+    }
+
+    async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
+        let of_release = |outside: &mut Outside| {
+            let known = outside.decisions.iter().filter(|record| record.release == *release);
+            let mut records: Vec<Record> = known.cloned().collect();
+            Record::in_order(&mut records);
+            records
+        };
+        Ok(self.call("history", Kind::Read, of_release).await?)
     }
 
     async fn decision(&self, id: &DecisionId) -> Result<Option<Record>, StateError> {
