@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod observe;
 pub mod place;
 pub mod print;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod status;
@@ -40,6 +41,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
         Command::Ledger => ledger::ledger(&common).await,
         Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
+        Command::Report(args) => report::report(&args, &common).await,
         Command::Config { action } => config::config(action, &common),
         Command::Schema => config::schema(),
     }

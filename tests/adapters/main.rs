@@ -49,6 +49,7 @@ mod play_faults;
 mod play_recovery;
 mod play_requests;
 mod random_faults;
+mod report;
 mod slack_faults;
 mod slack_pictures;
 mod sparing;

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a walk says how many paths it took")]
 
+mod daily;
+mod daily_fixture;
 mod forecast;
 mod interleavings;
 mod judging;

@@ -202,9 +202,9 @@ fn of_release(page: &AppPage, release: &ReleasePage, report: &DailyReport) -> Ma
         (drawing(page, release))
         div.parts {
             (rates(release))
-            @if let Some(fix) = &release.fix { (of_fix(fix, release)) } @else { (facts(page, release, report)) }
+            (facts(page, release, report))
+            @if let Some(fix) = &release.fix { (of_fix(fix, release)) }
             (crashes(page, release))
-            @if release.fix.is_some() { (facts(page, release, report)) }
             (decisions(page, release))
         }
     }
@@ -346,31 +346,35 @@ fn rates(release: &ReleasePage) -> Markup {
     }
 }
 
-/// A row for each measure, a column for each stretch of time.
+/// Two rows for each side, a column for each stretch of time.
 fn measures(columns: &[(&str, Option<&Measured>)]) -> Markup {
     html! {
         @for (side, of) in [("sessions", sessions as fn(&Measured) -> &Evidence), ("users", users)] {
             tr {
                 th scope="row" { "Crash-free " (side) }
-                @for (key, measured) in columns { td.number { (measured_rate(&format!("{key}.{side}"), measured.map(of))) } }
-            }
-            tr {
-                th scope="row" { "from, to" }
-                @for (key, measured) in columns { td.number { (measured_bounds(&format!("{key}.{side}"), measured.map(of))) } }
+                @for (key, measured) in columns { td.number { (rate_cell(&format!("{key}.{side}"), measured.map(of))) } }
             }
             tr {
                 th scope="row" { (capital(side)) }
-                @for (key, measured) in columns {
-                    td.number { (number(&format!("{key}.{side}.valid"), measured.map(of).map(|evidence| evidence.valid))) }
-                }
-            }
-            tr {
-                th scope="row" { "of them crashed" }
-                @for (key, measured) in columns {
-                    td.number { (number(&format!("{key}.{side}.crashed"), measured.map(of).map(|evidence| evidence.crashed))) }
-                }
+                @for (key, measured) in columns { td.number { (count_cell(&format!("{key}.{side}"), measured.map(of))) } }
             }
         }
+    }
+}
+
+fn rate_cell(key: &str, evidence: Option<&Evidence>) -> Markup {
+    let Some(evidence) = evidence else { return html! { (words::UNKNOWN) } };
+    html! {
+        (percent(&format!("{key}.rate"), evidence.rate, evidence))
+        @if evidence.lower.is_some() { span.bounds.quiet.small { (bounds(key, evidence)) } }
+    }
+}
+
+fn count_cell(key: &str, evidence: Option<&Evidence>) -> Markup {
+    let Some(evidence) = evidence else { return html! { (words::UNKNOWN) } };
+    html! {
+        (number(&format!("{key}.valid"), Some(evidence.valid)))
+        span.bounds.quiet.small { (number(&format!("{key}.crashed"), Some(evidence.crashed))) " crashed" }
     }
 }
 
@@ -386,36 +390,12 @@ fn capital(side: &str) -> &'static str {
     if side == "users" { "Users" } else { "Sessions" }
 }
 
-fn measured_rate(key: &str, evidence: Option<&Evidence>) -> Markup {
-    match evidence {
-        Some(evidence) => percent(&format!("{key}.rate"), evidence.rate, evidence),
-        None => html! { (words::UNKNOWN) },
-    }
-}
-
-fn measured_bounds(key: &str, evidence: Option<&Evidence>) -> Markup {
-    match evidence.filter(|evidence| evidence.lower.is_some()) {
-        Some(evidence) => html! {
-            (percent(&format!("{key}.lower"), evidence.lower, evidence)) br;
-            (percent(&format!("{key}.upper"), evidence.upper, evidence))
-        },
-        None => html! { (words::UNKNOWN) },
-    }
-}
-
 /// What a fix has changed.
 fn of_fix(fix: &Fix, release: &ReleasePage) -> Markup {
     let columns = [("release.fix.then", Some(&fix.then)), ("release.fix.now", Some(&fix.now))];
-    let why = fix.reason.map(|reason| format!(", which was stopped ({reason})")).unwrap_or_default();
     html! {
         table {
-            caption {
-                "What this version changed "
-                span.quiet.small {
-                    "over the same stretch of time since each began: crash-free sessions "
-                    (words::difference(&fix.then.sessions, &fix.now.sessions)) (why)
-                }
-            }
+            caption { "What this version changed" }
             thead {
                 tr {
                     th scope="col" { "Measure" }
@@ -424,6 +404,15 @@ fn of_fix(fix: &Fix, release: &ReleasePage) -> Markup {
                 }
             }
             tbody { (measures(&columns)) }
+        }
+        div {
+            h3 { "Against " (outside(fix.before.as_str())) }
+            dl.facts {
+                dt { "Crash-free sessions" } dd { (words::difference(&fix.then.sessions, &fix.now.sessions)) }
+                dt { "Crash-free users" } dd { (words::difference(&fix.then.users, &fix.now.users)) }
+                dt { "Compared over" } dd { "the same stretch of time since each began" }
+                @if let Some(reason) = fix.reason { dt { "It was stopped" } dd { (reason) } }
+            }
         }
     }
 }
@@ -545,7 +534,7 @@ fn links(page: &AppPage) -> Markup {
     html! {
         ul.links {
             @for link in links { li { (anchor_to(link)) } }
-            li { a href="#list" { "Back to the list of apps" span.quiet.small {} } }
+            li { a href="#list" { "Back to the list of apps" } }
         }
     }
 }

@@ -271,7 +271,7 @@ pub fn zone(zone: &TimeZone) -> &str {
 pub fn moment_and_age(at: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> String {
     at.map_or_else(
         || UNKNOWN.to_owned(),
-        |at| format!("{} ({} before this report)", short_moment(at, zone), age(now.duration_since(at))),
+        |at| format!("{} ({} before)", short_moment(at, zone), age(now.duration_since(at))),
     )
 }
 
