@@ -14,6 +14,7 @@ mod clocks;
 mod collector;
 mod contract;
 mod control;
+mod daily_reading;
 mod demo;
 mod doctor;
 mod emulator;
