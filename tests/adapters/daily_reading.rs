@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 use tidegate::adapters::embedded::Embedded;
 use tidegate::adapters::events::{Answer, Events, TableInfo, Together, Warehouse};
 use tidegate::config::{SessionSource, Sources};
+use tidegate::demo::scenario::{NEW_BUILD, NEW_VERSION};
+use tidegate::demo::{App, EventSource, Exposure, Scenario};
 use tidegate::domain::calendar::Window;
 use tidegate::domain::counts::Counts;
 use tidegate::domain::daily::{CrashKind, Freshness, Origin, Seen, TopCrash, Totals};
 use tidegate::domain::facts::{Extent, Side};
 use tidegate::domain::ids::{ApplicationId, BuildNumber, Platform, VersionName};
+use tidegate::domain::release::RolloutStatus;
 use tidegate::ports::{
     Before, Counted, DailyReading, DailyRequest, MetricSource as _, PortError, ReleaseNames,
 };
@@ -64,6 +67,15 @@ async fn try_read<W: Warehouse + Clone + 'static>(
     sessions: SessionSource,
     request: &DailyRequest,
 ) -> Result<DailyReading, PortError> {
+    try_read_of("com.example.app", warehouse, sessions, request).await
+}
+
+async fn try_read_of<W: Warehouse + Clone + 'static>(
+    app: &str,
+    warehouse: W,
+    sessions: SessionSource,
+    request: &DailyRequest,
+) -> Result<DailyReading, PortError> {
     let sources = Sources {
         sessions,
         crashlytics_dataset: "firebase_crashlytics".into(),
@@ -71,7 +83,7 @@ async fn try_read<W: Warehouse + Clone + 'static>(
         crashes_table: None,
         sessions_table: None,
     };
-    let app = ApplicationId::new("com.example.app").unwrap();
+    let app = ApplicationId::new(app).unwrap();
     Events::new(Together::new(warehouse), Platform::Android, app, sources).daily(request).await
 }
 
@@ -436,6 +448,40 @@ async fn the_newest_title_of_an_issue_is_told() {
     fixture.import(CRASHES, &rows);
     let top = read(&fixture, &request()).await.crashes.unwrap();
     assert_eq!((top[0].title.as_str(), top[0].events, top[0].seen), ("App.main", 3, Seen::Before));
+}
+
+#[tokio::test]
+async fn the_demo_shows_crashes_of_which_one_is_new_in_a_bad_release() {
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    let approved = at("2026-11-16T07:00:00Z");
+    let [before, after] = [-24, 30].map(|hours| approved + jiff::SignedDuration::from_hours(hours));
+    for (scenario, leading) in [(Scenario::Good, Seen::Before), (Scenario::Bad, Seen::New)] {
+        let app = App { scenario, platform: Platform::Android };
+        let mut source = EventSource::new(scenario, app.platform, 7, approved, berlin.clone());
+        let offered = |fraction, status| Exposure { fraction, status };
+        let mut rows = source.advance(before, approved, offered(0.0, RolloutStatus::Pending));
+        rows.extend(source.advance(approved, after, offered(0.15, RolloutStatus::RollingOut)));
+        let fixture = Fixture::new();
+        for table in [app.crashes_table(), app.sessions_table()] {
+            let of_table = rows.iter().filter(|row| row.table == table).map(|row| row.values.clone());
+            fixture.import(&table, &of_table.collect::<Vec<_>>());
+        }
+        let asked = DailyRequest {
+            release: release(NEW_VERSION, NEW_BUILD),
+            cycle: Window::new(approved, after),
+            last_day: Window::last_whole_day(after, &berlin),
+            seen_at: after,
+            ..request()
+        };
+        let embedded = fixture.warehouse.clone();
+        let reading =
+            try_read_of(&app.package(), embedded, SessionSource::FirebaseSessions, &asked).await.unwrap();
+        let top = reading.crashes.unwrap();
+        assert_eq!((top.len(), top[0].seen), (3, leading), "{top:?}");
+        assert!(top[0].title.contains("CheckoutViewModel.pay"), "{top:?}");
+        assert!(top.iter().any(|crash| crash.seen == Seen::Before), "{top:?}");
+        assert!(reading.last_day.unwrap().totals.counts.sessions > 0);
+    }
 }
 
 mod with_analytics {

@@ -205,7 +205,7 @@ fn known_crashes() -> Vec<Value> {
 
     let issue = |issue: &str, person: &str| json!({"issue_id": issue, "installation_uuid": person});
     for (id, issue_id, person) in
-        [("t1", "a tie", "p1"), ("t2", "a tie", "p2"), ("t3", "tie", "p1"), ("t4", "tie", "p1")]
+        [("t1", "tie", "p1"), ("t2", "tie", "p2"), ("t3", "a tie", "p1"), ("t4", "a tie", "p1")]
     {
         add(report(id, morning), issue(issue_id, person));
     }
