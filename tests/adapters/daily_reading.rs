@@ -514,7 +514,7 @@ mod with_analytics {
     #[tokio::test]
     async fn the_daily_and_the_intraday_table_of_one_date_count_once() {
         let [first, second, third] = starts();
-        let fixture = streamed(&[("17", &[second.clone()]), ("18", &[third])]);
+        let fixture = streamed(&[("17", std::slice::from_ref(&second)), ("18", &[third])]);
         fixture.import(&format!("{BATCH}16"), &[first]);
         fixture.import(&format!("{BATCH}17"), &[second]);
         let reading = read(&fixture, &request()).await;

@@ -163,7 +163,7 @@ pub fn spoiled(tables: &[Stored], (question, source, what, set, [text, instead])
     let is_it = |stored: &&Stored| super::source(*question, stored) == Some(*source);
     let of_source = tables.iter().filter(is_it).filter(|stored| !stored.is_crowded);
     let alone = of_source.map(|stored| asked(*question, stored, None, &set));
-    let of_pair = pairs(tables).filter(|[first, _]| is_it(&first));
+    let of_pair = pairs(tables).filter(|[first, _]| is_it(first));
     let mut all = alone.chain(of_pair.map(|[first, second]| asked(*question, first, Some(second), &set)));
     let hit = all.find(|asked| asked.googlesql.sql.contains(text));
     let mut hit = hit.unwrap_or_else(|| panic!("no text has {text:?}, so {what} can't be tried"));
