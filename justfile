@@ -18,7 +18,7 @@ core *args:
 
 # Run clippy as CI does.
 lint:
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --all-targets --features fail-points -- -D warnings
     cargo clippy --locked --all-targets --no-default-features -- -D warnings
 
 # Format the code.

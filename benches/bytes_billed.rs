@@ -32,7 +32,7 @@ use tidegate::domain::release::{Change, Release, RolloutStatus};
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::jobs::AppWorld;
 use tidegate::jobs::brakes::Brakes;
-use tidegate::jobs::release_monitor::ReleaseMonitor;
+use tidegate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use tidegate::ports::{Clock, Lease, MetricSource, PortError, RolloutTarget};
 use tidegate::queries::{Cell, Engine, Query, Question, Table, Value};
 use tidegate::sandbox::accounting::{self, Partitions};
@@ -256,6 +256,7 @@ async fn week(read_sessions: ReadSessions, looks: &[Timestamp]) -> (u64, usize, 
             clock: &clock,
             holder: "bench/1".to_owned(),
             brakes: &brakes,
+            asks: Asks::Nothing,
             held: Mutex::default(),
         };
         for report in monitor.run(&world).await.unwrap() {

@@ -453,6 +453,19 @@ pub enum Basis {
     Control(AppId, Control),
 }
 
+/// A person's word that is to be written down.
+#[derive(Debug, Clone, Copy)]
+pub struct Saying<'s> {
+    /// All that people had said before.
+    pub before: &'s Control,
+    /// All that people have said with it.
+    pub now: &'s Control,
+    /// Its entry in the ledger.
+    pub entry: &'s Noted,
+    /// The command that took it, as a lease would name its holder.
+    pub run: &'s str,
+}
+
 /// Where people's words about apps are kept. They are written without a lease, so that a person never waits for a run.
 #[async_trait]
 pub trait Words: Send + Sync {
@@ -462,11 +475,12 @@ pub trait Words: Send + Sync {
     /// Where the store could not be asked or holds something this program can't read.
     async fn heard(&self, app: &AppId) -> Result<Control, StateError>;
 
-    /// Puts what is said now in the place of what was said before.
+    /// Puts what is said now in the place of what was said before, and enters it in the ledger of the app; both or
+    /// neither.
     ///
     /// # Errors
     /// [`StateError::Overtaken`] where somebody else said something meanwhile; nothing was written.
-    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError>;
+    async fn say(&self, app: &AppId, saying: Saying<'_>) -> Result<(), StateError>;
 }
 
 /// Where the program remembers things between runs.

@@ -584,7 +584,7 @@ impl<'l> Parts<'l> {
         notifiers: &mut BTreeMap<Sink, Box<dyn Notifier>>,
     ) -> Result<(), Ended> {
         let workflow = environment::workflow();
-        let github = self.github(app, settings, &workflow).await?;
+        let github = self.github(app, settings).await?;
         if let Some(issue) = &settings.issue {
             let issues = Issues::new(github.clone(), issue.labels.clone(), issue.assignees.clone());
             notifiers.insert(Sink::GithubIssue, Box::new(issues));
@@ -606,12 +606,8 @@ impl<'l> Parts<'l> {
     }
 
     /// The repository of an app. Apps that share the token share the connections.
-    async fn github(
-        &self,
-        app: &App,
-        settings: &config::GitHub,
-        workflow: &environment::WorkflowVariables,
-    ) -> Result<GitHub, Ended> {
+    pub(crate) async fn github(&self, app: &App, settings: &config::GitHub) -> Result<GitHub, Ended> {
+        let workflow = environment::workflow();
         let repository = settings.repository.as_ref().or(workflow.repository.as_ref());
         let repository = repository.and_then(|name| RepositoryName::parse(name)).ok_or_else(|| {
             let what =
@@ -624,7 +620,7 @@ impl<'l> Parts<'l> {
             return Ok(github.of(repository));
         }
         let token = self.secret(app, &settings.token).await?;
-        let address = self.github_address(workflow).map_err(|error| of_app(app, &error))?;
+        let address = self.github_address(&workflow).map_err(|error| of_app(app, &error))?;
         let github = GitHub::connect(&address, &token, repository).map_err(|error| of_app(app, &error))?;
         self.githubs.lock().unwrap_or_else(PoisonError::into_inner).insert(name, github.clone());
         Ok(github)

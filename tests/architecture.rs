@@ -177,3 +177,93 @@ fn every_file_that_the_docs_name_exists() {
         }
     }
 }
+
+/// A killed run is made by a build for tests. No release is one: nothing turns the feature on, and one file asks for it.
+#[test]
+fn no_release_has_fail_points() {
+    const FEATURE: &str = "fail-points";
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let features = manifest["features"].as_table().unwrap();
+    assert_eq!(features[FEATURE].as_array().unwrap(), &["adapters".into()], "it brings no dependency");
+    for (name, implied) in features {
+        let names = |value: &toml::Value| value.as_str().is_some_and(|value| value.contains(FEATURE));
+        assert!(!implied.as_array().unwrap().iter().any(names), "the feature {name} turns on {FEATURE}");
+    }
+    // What builds a release, and what a user builds by.
+    let mut builders = files(".github", "yml");
+    builders.extend(files("action", "sh"));
+    builders.extend(["action.yml", "README.md"].map(|name| root().join(name)));
+    for path in builders {
+        let text = fs::read_to_string(&path).unwrap();
+        let turns_on =
+            [FEATURE, "--all-features", "TIDEGATE_FAIL_POINT"].into_iter().find(|word| text.contains(word));
+        assert_eq!(turns_on, None, "in {}", path.display());
+    }
+    for path in files("src", "rs").into_iter().chain(files("benches", "rs")) {
+        let code = code(&path);
+        let may = path.ends_with("src/adapters/fail_point.rs");
+        assert!(may || !code.contains(FEATURE), "{} asks for {FEATURE}", path.display());
+        assert!(may || !code.contains("process::exit"), "{} ends the process", path.display());
+    }
+}
+
+/// A row of the fault table.
+struct Row {
+    id: String,
+    /// What it waits for, where that part of the program is not there yet.
+    waits_for: String,
+}
+
+fn rows() -> Vec<Row> {
+    let table = fs::read_to_string(root().join("tests/fixtures/faults.md")).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| F"));
+    let rows: Vec<Row> = rows
+        .map(|line| {
+            let cells: Vec<&str> = line.trim().trim_matches('|').split(" | ").map(str::trim).collect();
+            let [id, _, _, _, waits_for] = cells.as_slice() else { panic!("not five columns: {line}") };
+            Row { id: (*id).to_owned(), waits_for: (*waits_for).to_owned() }
+        })
+        .collect();
+    let expected: Vec<String> = (1..=rows.len()).map(|number| format!("F{number:02}")).collect();
+    assert_eq!(rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), expected, "one row of each number");
+    rows
+}
+
+/// The rows that tests are named after: `F07` for `fn f07_...` below a `#[test]` of any kind.
+fn tested_rows() -> Vec<String> {
+    let mut tested = Vec::new();
+    for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
+        let text = fs::read_to_string(path).unwrap();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+            let function = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn f");
+            let number = function.and_then(|name| name.split_once('_')).map(|(number, _)| number);
+            let is_row = |number: &&str| number.len() == 2 && number.chars().all(|c| c.is_ascii_digit());
+            if let Some(number) = number.filter(is_row) {
+                assert!(is_test, "{line} is named after a row and is no test");
+                tested.push(format!("F{number}"));
+            }
+            is_test = line.starts_with("#[test")
+                || line.starts_with("#[tokio::test")
+                || (is_test && line.starts_with('#'));
+        }
+    }
+    tested
+}
+
+#[test]
+fn every_row_of_the_fault_table_has_a_test_or_waits() {
+    let (rows, tested) = (rows(), tested_rows());
+    for row in &rows {
+        match (tested.contains(&row.id), row.waits_for.as_str()) {
+            (true, "") => {}
+            (true, waits_for) => panic!("{} waits for {waits_for}, and has a test", row.id),
+            (false, "") => {
+                panic!("no test is named {}_..., and the row waits for nothing", row.id.to_lowercase())
+            }
+            (false, _) => {}
+        }
+    }
+    let unknown = tested.iter().find(|id| rows.iter().all(|row| row.id != **id));
+    assert!(unknown.is_none(), "tests are named after {unknown:?}, which is no row");
+}

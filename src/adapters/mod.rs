@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod environment;
 pub mod events;
 pub mod exchange;
+pub mod fail_point;
 pub mod firestore;
 pub mod github;
 pub mod google;

@@ -1,7 +1,7 @@
 //! `control`: what people say about an app. The only place where a person's word is made.
 //!
 //! A hold is written at once, whatever a run is doing: the run finds it before it writes down what it is going to do, and
-//! the next one tells people. An order goes to the store on the path that a rule's halt takes, so it waits for the run that holds the lease.
+//! the next one tells people. Its entry in the ledger is written with it, so nothing that was said between two runs is lost. An order goes to the store on the path that a rule's halt takes, so it waits for the run that holds the lease.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -18,16 +18,17 @@ use crate::cli::{Common, Hold, Ordered, Output, Said as Args, Until, Word};
 use crate::config::App;
 use crate::domain::control::{Control, ControlMode, Heard, Said, Switch, end_of_hold};
 use crate::domain::ids::VersionName;
+use crate::domain::ledger::{Kind, Noted};
 use crate::domain::message::hold_in_words;
 use crate::domain::persons_word::PersonsWord;
-use crate::domain::release::Change;
+use crate::domain::release::{Change, ReleaseState};
 use crate::domain::rollout::NextStep;
 use crate::exit::{Ended, Exit};
 use crate::jobs::brakes::Brakes;
-use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::release_monitor::order::{self, Refused};
+use crate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use crate::jobs::{Acted, AppReport, AppWorld};
-use crate::ports::{Clock, StateError, StateStore};
+use crate::ports::{Clock, Saying, StateError, StateStore};
 use crate::report::{human, json as machine};
 use crate::world::{self, Acting, Loaded};
 
@@ -139,14 +140,38 @@ async fn say(args: &Args, said: Said, common: &Common) -> Result<Exit, Ended> {
 }
 
 async fn written(state: &dyn StateStore, app: &App, said: &Said) -> Result<(), StateError> {
+    let (entry, run) = (entry(state, app, said).await, run::holder());
     let mut tries = 1;
     loop {
         let before = state.heard(&app.id).await?;
-        match state.say(&app.id, &before, &before.with(said.clone())).await {
+        let now = before.with(said.clone());
+        let saying = Saying { before: &before, now: &now, entry: &entry, run: &run };
+        match state.say(&app.id, saying).await {
             Err(StateError::Overtaken { .. }) if tries < MOST_TRIES => tries += 1,
             outcome => return outcome,
         }
     }
+}
+
+/// The entry of a word. A release is named by its key, where one of that version is remembered: what can't be read keeps
+/// nobody from speaking.
+async fn entry(state: &dyn StateStore, app: &App, said: &Said) -> Noted {
+    let scope = match &said.release {
+        None => app.id.to_string(),
+        Some(version) => {
+            let known = state.memory().app(&app.id).await.unwrap_or_default();
+            let is_its = |state: &&ReleaseState| state.version == *version;
+            let newest = known.releases.iter().filter(is_its).max_by_key(|state| state.looked_at);
+            newest.map_or_else(|| version.to_string(), |state| state.id.key.clone())
+        }
+    };
+    let what = match (said.mode, said.also_halt) {
+        (ControlMode::Auto, _) => "release-hold",
+        (ControlMode::Hold, true) => "hold (halts too)",
+        (mode @ (ControlMode::Hold | ControlMode::Observe), _) => mode.as_str(),
+    };
+    let (word, what) = (said.word.clone(), what.to_owned());
+    Noted { at: word.at(), kind: Kind::Controlled { word, what, scope, until: said.until } }
 }
 
 async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit, Ended> {
@@ -184,6 +209,7 @@ async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit
         clock: clock.as_ref(),
         holder: run::holder(),
         brakes: &brakes,
+        asks: Asks::Nothing,
         held: Mutex::default(),
     };
     let left = end.saturating_duration_since(clock::steady());

@@ -16,6 +16,7 @@ pub mod sandbox;
 pub mod status;
 pub mod unexpected;
 
+use crate::adapters::fail_point;
 use crate::cli::{Cli, Command};
 use crate::exit::{Ended, Exit};
 
@@ -24,6 +25,7 @@ use crate::exit::{Ended, Exit};
 /// # Errors
 /// [`Ended`] says what went wrong and which code to exit with.
 pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
+    fail_point::check().map_err(Ended::usage)?;
     let common = cli.common;
     if !matches!(cli.command, Command::Run(_)) {
         observe::log_only(&common);

@@ -9,6 +9,7 @@ mod bigquery;
 mod clock;
 mod cost;
 mod embedded;
+mod github;
 mod google;
 mod heartbeat;
 mod secrets;
@@ -66,7 +67,8 @@ pub async fn examine(loaded: &Loaded, named: &[String]) -> Result<Vec<Check>, En
     for app in &patient.apps {
         let of_store = store::check(&patient, app, &google, &secrets).await;
         let of_slack = slack::check(&patient, app, &secrets).await;
-        checks.extend(of_store.into_iter().chain(of_slack).map(|check| check.of(&app.id)));
+        let of_github = github::check(&patient, app, &secrets).await;
+        checks.extend(of_store.into_iter().chain(of_slack).chain(of_github).map(|check| check.of(&app.id)));
     }
     checks.sort_by_key(|check| place(&patient, check));
     checks.iter_mut().for_each(|check| google.name_account(check));

@@ -54,5 +54,7 @@ pub fn references(app: &App) -> Vec<&SecretRef> {
         Target::GooglePlay { credentials, .. } => credentials.as_ref(),
         Target::AppStore { private_key, .. } => Some(private_key),
     };
-    of_store.into_iter().chain(app.slack.as_ref().map(|slack| slack.secret())).collect()
+    let of_slack = app.slack.as_ref().map(|slack| slack.secret());
+    let of_github = app.github.as_ref().map(|github| &github.token);
+    of_store.into_iter().chain(of_slack).chain(of_github).collect()
 }

@@ -3,6 +3,8 @@
 //! It holds numbers and never words for them, so that every face shows the same. What is not known is none, and says so
 //! on every face; nothing is guessed. Unlike a decision it is never an input of anything that acts.
 
+pub mod remembered;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -88,6 +90,10 @@ pub struct ReleasePage {
     pub fix: Option<Fix>,
     /// The crashes that most reports are of, most first.
     pub crashes: Vec<TopCrash>,
+    /// When the warehouse was asked for the last day, the fix and the crashes; none where it was not, so that they are not
+    /// known.
+    #[serde(default)]
+    pub warehouse_at: Option<Timestamp>,
     /// How far the data goes.
     pub freshness: Freshness,
     /// What was decided, oldest first.

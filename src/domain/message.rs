@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::advance::{Step, Stuck};
+use super::calendar::date_in;
 use super::canonical;
 use super::control::{ControlMode, Said};
 use super::decision::Record;
@@ -58,6 +60,14 @@ pub enum NoteKind {
     Reconfigured,
     /// No run completed for a while, so nobody was watching.
     Silence,
+    /// The release is offered to more users, and the store shows it.
+    Raised,
+    /// The release has taken its last step, and the store shows it.
+    Completed,
+    /// The rollout has stood still for days.
+    Stuck,
+    /// How an app fares, once a day.
+    DailyReport,
 }
 
 impl NoteKind {
@@ -81,7 +91,11 @@ impl NoteKind {
             | Self::HoldEnds
             | Self::HoldEnded
             | Self::Reconfigured
-            | Self::Silence => false,
+            | Self::Silence
+            | Self::Raised
+            | Self::Completed
+            | Self::Stuck
+            | Self::DailyReport => false,
         }
     }
 
@@ -103,6 +117,10 @@ impl NoteKind {
             Self::HoldEnded => ("▶️", "HOLD ENDED"),
             Self::Reconfigured => ("🔧", "OTHER SETTINGS"),
             Self::Silence => ("⏰", "WAS NOT WATCHED"),
+            Self::Raised => ("⏫", "RAISED"),
+            Self::Completed => ("✅", "COMPLETED"),
+            Self::Stuck => ("🧊", "STANDS STILL"),
+            Self::DailyReport => ("📊", "DAILY REPORT"),
         }
     }
 }
@@ -198,6 +216,31 @@ pub fn without_memory(note: Note) -> Note {
     let mut note = note;
     note.lines.push("The state store could not be reached, so this was decided without a memory.".to_owned());
     note
+}
+
+/// The same note, where the release was halted before this run and nobody has told of it.
+#[must_use]
+pub fn halted_before(note: Note) -> Note {
+    let mut note = note;
+    note.lines.push("It was halted already: by an earlier run that was cut off, or by a person.".to_owned());
+    note
+}
+
+/// What is remembered of a message that a run without a memory has sent. Its own words are in the channel.
+#[must_use]
+pub fn sent_without_memory(state: &ReleaseState) -> Note {
+    let (symbol, word) = NoteKind::Halt.symbol_and_word();
+    let (id, version) = (&state.id, &state.version);
+    without_memory(Note {
+        kind: NoteKind::Halt,
+        headline: format!("{symbol} {word} {} {version} ({}): told by an earlier run", id.platform, id.app),
+        lines: Vec::new(),
+        figures: Vec::new(),
+        next: "Only a person can resume it.".to_owned(),
+        topic: String::new(),
+        subject: None,
+        links: Vec::new(),
+    })
 }
 
 /// What the runs say of a message that was refused for good.
@@ -298,6 +341,7 @@ pub fn acted(record: &Record, action: Action) -> Note {
     let kind = match action {
         Action::Halt => NoteKind::Halt,
         Action::FastTrack => NoteKind::FastTrack,
+        Action::Raise { from, to } => return raised(record, Step { from, to }),
     };
     let deciding = deciding(record);
     let found = deciding.map(|outcome| sentence(&outcome.rule, &outcome.ruling.evidence));
@@ -311,6 +355,78 @@ pub fn acted(record: &Record, action: Action) -> Note {
         subject: Some(Subject::of(record)),
         links: Vec::new(),
     }
+}
+
+/// What people are told once the store shows the next step of a rollout: where it stands, and where it goes from there.
+fn raised(record: &Record, step: Step) -> Note {
+    let kind = if step.completes() { NoteKind::Completed } else { NoteKind::Raised };
+    let (symbol, word) = kind.symbol_and_word();
+    let ReleaseId { app, platform, .. } = &record.release;
+    let slo = &record.policy.slo;
+    let rate = Evidence::of_sessions(record.facts.fresh(), slo, slo.method, record.judgement.reason);
+    Note {
+        kind,
+        headline: format!(
+            "{symbol} {word} {platform} {} ({app}): {} of users, was {}",
+            record.version, step.to, step.from
+        ),
+        lines: vec![format!("{}; no rule objects.", numbers("sessions", &rate)), then(record, step)],
+        figures: figures(record, None),
+        next: format!("Nothing to do. {}", explain(record)),
+        topic: step.to.to_string(),
+        subject: Some(Subject::of(record)),
+        links: Vec::new(),
+    }
+}
+
+/// What comes after a step.
+fn then(record: &Record, step: Step) -> String {
+    let today = date_in(&record.policy.zone, record.decided_at);
+    let then = record.policy.rollout.as_ref().and_then(|plan| plan.then(step.to, today));
+    match then {
+        None => "The store shows it. It was the last step.".to_owned(),
+        Some((next, None)) => format!("The store shows it. The next step is to {next}."),
+        Some((next, Some(date))) => {
+            format!("The store shows it. The next step is to {next}, on {date} at the earliest.")
+        }
+    }
+}
+
+/// What people are told where a rollout has stood still for days.
+#[must_use]
+pub fn stuck(record: &Record, stuck: &Stuck) -> Note {
+    let (symbol, word) = NoteKind::Stuck.symbol_and_word();
+    let ReleaseId { app, platform, .. } = &record.release;
+    Note {
+        headline: format!("{symbol} {word} {platform} {} ({app}): at {stuck}", record.version),
+        lines: vec![
+            format!("It stands there since {}.", minute(stuck.since)),
+            format!("Today it took no step: {}.", why_no_step(record.judgement.reason)),
+        ],
+        figures: figures(record, None),
+        next: format!("This is said once. {}", explain(record)),
+        subject: Some(Subject::of(record)),
+        ..plain(NoteKind::Stuck)
+    }
+}
+
+/// Why a rollout took no step, for somebody who has never seen the reason.
+#[must_use]
+pub fn why_no_step(reason: Reason) -> String {
+    let words = match reason {
+        Reason::LoweredByPerson => {
+            "a person has lowered the share, which is left to stand until a person raises it"
+        }
+        Reason::StepTaken => "the share has changed today already",
+        Reason::QuietDay => "it is a quiet day",
+        Reason::BeforeTime => "it is too early in the day",
+        Reason::TooFewSessions => "there are too few sessions yet",
+        Reason::BelowObjective => "the crash-free sessions rate so far is below the objective",
+        Reason::CrashesLag => "the newest crash report is much older than the newest session",
+        Reason::ShareUnknown => "the store does not tell to how many users it is offered",
+        other => return format!("the decision is not clear ({other})"),
+    };
+    words.to_owned()
 }
 
 /// The alert that much of the error budget is used.
@@ -381,7 +497,10 @@ pub fn halted_elsewhere(
             "{symbol} {word} {} {version} ({}): the store shows it as halted",
             id.platform, id.app
         ),
-        lines: vec![format!("It was halted in the store's console or by another tool{stood}.")],
+        lines: vec![format!(
+            "It was halted in the store's console, by another tool, or by a run without a memory that was cut \
+             off{stood}."
+        )],
         figures: Vec::new(),
         next: "It stays halted until a person resumes it; then its counts start anew.".to_owned(),
         topic: String::new(),
@@ -766,7 +885,7 @@ fn done(record: &Record, action: Action) -> String {
     };
     match action {
         Action::Halt => format!("Stopped{}; the store shows it as halted.", before("at")),
-        Action::FastTrack => {
+        Action::FastTrack | Action::Raise { .. } => {
             format!("Offered to everybody{}; the store shows it as completed.", before("after"))
         }
     }
@@ -777,7 +896,7 @@ fn next_after(record: &Record, action: Action) -> String {
         Action::Halt => {
             "Those who have it keep it: prepare a fix or a rollback. Only a person can resume it."
         }
-        Action::FastTrack => "Nothing to do.",
+        Action::FastTrack | Action::Raise { .. } => "Nothing to do.",
     };
     format!("{next} {}", explain(record))
 }

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::advance::{self, Step};
 use super::control::Said;
 use super::decision::Record;
 use super::heartbeat::Silence;
@@ -144,7 +146,8 @@ pub struct Message {
     pub parent: Option<String>,
     /// How far it has come.
     pub delivery: Delivery,
-    /// When sending was first tried; looking up starts a little earlier.
+    /// When sending was first tried, or could first have been tried by a run that remembers nothing; looking up starts a
+    /// little earlier.
     pub first_attempt_at: Option<Timestamp>,
     /// The message under which it was first sent, to look for it there.
     pub under: Option<Posted>,
@@ -177,6 +180,14 @@ impl Message {
     pub fn unsent(&self, now: Timestamp) -> Option<String> {
         let refusal = self.refusal.as_ref().filter(|refusal| refusal.is_shown(now))?;
         (self.delivery == Delivery::Dead).then(|| message::unsent(&self.note, refusal))
+    }
+
+    /// Whether it is the one that is there.
+    #[must_use]
+    pub fn is_at(&self, place: &Posted) -> bool {
+        self.posted
+            .as_ref()
+            .is_some_and(|posted| (&posted.channel, &posted.id) == (&place.channel, &place.id))
     }
 
     /// Whether it is sent so long after it was written that it has to say so.
@@ -284,16 +295,34 @@ fn subject(state: &ReleaseState, decision: Option<DecisionId>, known: &[Message]
 }
 
 /// The message that tells that somebody else has halted a release; none where it was told already. `before` is what was
-/// remembered of it until now.
+/// remembered of it until now. It was not halted before `since`, from when on a run without a memory may have told of it.
 #[must_use]
 pub fn halted_elsewhere(
     before: &ReleaseState,
     live: &Release,
     known: &[Message],
+    since: Timestamp,
     now: Timestamp,
 ) -> Option<Message> {
     let note = message::halted_elsewhere(&before.id, &live.version, &live.builds, before.last_fraction);
-    merged(note, Sink::Slack, Delivery::Pending, now, before, known)
+    let message = merged(note, Sink::Slack, Delivery::Pending, now, before, known)?;
+    Some(Message { first_attempt_at: Some(since), ..message })
+}
+
+/// The message of a run without a memory, which is in the channel and was not remembered: it is the one message about the
+/// halt of this generation.
+#[must_use]
+pub fn sent_without_memory(
+    state: &ReleaseState,
+    posted: Posted,
+    known: &[Message],
+    now: Timestamp,
+) -> Message {
+    let note = message::sent_without_memory(state);
+    let key = message_key(note.kind, Sink::Slack, state);
+    let sent = new(key, note, Sink::Slack, Delivery::Sent, now, state, known);
+    // It knew of no thread.
+    Message { parent: None, posted: Some(posted), ..sent }
 }
 
 /// The message that tells that the pause of a halted release ends soon; none where it does not, or was told already.
@@ -365,6 +394,18 @@ pub fn silence(state: &ReleaseState, silence: Silence, known: &[Message], now: T
     }
     let note = message::silence(&state.id, state.version.as_str(), silence);
     Some(new(key, note, Sink::Slack, Delivery::Pending, now, state, known))
+}
+
+/// The message that tells that a rollout has stood still for days; none where it has not, or where it was told of this
+/// share already.
+#[must_use]
+pub fn stuck(record: &Record, state: &ReleaseState, known: &[Message]) -> Option<Message> {
+    let stuck = advance::stuck(&record.facts, &record.policy, record.decided_at)?;
+    let of_release = message_key(NoteKind::Stuck, Sink::Slack, state);
+    let key = keys::key("stuck", &[&of_release, &stuck.since.to_string()]);
+    let is_new = known.iter().all(|message| message.key != key);
+    let note = message::stuck(record, &stuck);
+    is_new.then(|| new(key, note, Sink::Slack, Delivery::Pending, record.decided_at, state, known))
 }
 
 /// The message that tells that a person's hold keeps a bad release from being halted; none where it was told already.
@@ -454,11 +495,27 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::HoldEnded => "holdended",
         NoteKind::Reconfigured => "config",
         NoteKind::Silence => "silence",
+        NoteKind::Raised | NoteKind::Completed => return step_key(state),
+        NoteKind::Stuck => "stuck",
+        NoteKind::DailyReport => "report",
     };
     match sink {
         Sink::Slack => release_key(kind, state),
         other => release_key(&format!("{kind}@{}", other.as_str()), state),
     }
+}
+
+/// The key of the message about the step that a release is about to take: each step has its own.
+fn step_key(state: &ReleaseState) -> String {
+    let intent = state.intent.as_ref().map(|intent| intent.key.as_str()).unwrap_or_default();
+    keys::key("raised", &["raised", intent])
+}
+
+/// The key of the step of a rollout on a date: every run of that date that wants it makes the same one.
+#[must_use]
+pub fn step_intent_key(step: Step, on: Date, state: &ReleaseState) -> String {
+    let Step { from, to } = step;
+    release_key(&format!("raise {} {} {on}", from.get(), to.get()), state)
 }
 
 /// The key of an effect on one generation of a release.
@@ -474,7 +531,11 @@ pub fn told_by(change: &Change) -> Option<NoteKind> {
         Change::Halt | Change::Withdraw { .. } => Some(NoteKind::Halt),
         Change::FastTrack => Some(NoteKind::FastTrack),
         Change::Resume { .. } => Some(NoteKind::Resumed),
-        Change::Raise { .. } | Change::Start { .. } => None,
+        Change::Raise { from, to } if (Step { from: *from, to: *to }).completes() => {
+            Some(NoteKind::Completed)
+        }
+        Change::Raise { .. } => Some(NoteKind::Raised),
+        Change::Start { .. } => None,
     }
 }
 

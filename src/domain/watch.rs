@@ -102,10 +102,15 @@ pub enum Alarm {
 }
 
 impl Spent {
+    /// The bytes of the UTC month that holds the instant: none of another month's.
+    #[must_use]
+    pub fn in_month_of(&self, now: Timestamp) -> u64 {
+        if self.month == month(now) { self.bytes } else { 0 }
+    }
+
     fn plus(&self, bytes: u64, now: Timestamp) -> Self {
-        let month = month(now);
-        let before = if self.month == month { self.bytes } else { 0 };
-        Self { month, bytes: before.saturating_add(bytes) }
+        let before = self.in_month_of(now);
+        Self { month: month(now), bytes: before.saturating_add(bytes) }
     }
 
     /// How long to wait between two looks that nothing presses for, so that a month's budget lasts: longer in

@@ -2,6 +2,7 @@
 //!
 //! Everything that a job knows of the outside world is a port, so a job can be run against any world.
 
+pub mod android_rollout;
 pub mod brakes;
 pub mod release_monitor;
 
@@ -27,19 +28,22 @@ use crate::ports::{MetricSource, Notifier, PortError, RolloutTarget};
 pub enum JobId {
     /// Judges every release that is rolling out, and acts on it.
     ReleaseMonitor,
+    /// Offers each release of an Android app that nothing speaks against to more users, by one step a day.
+    AndroidRollout,
     /// Finishes what earlier runs left half done, and judges nothing.
     Outbox,
 }
 
 impl JobId {
     /// Every job.
-    pub const ALL: [Self; 2] = [Self::ReleaseMonitor, Self::Outbox];
+    pub const ALL: [Self; 3] = [Self::ReleaseMonitor, Self::AndroidRollout, Self::Outbox];
 
     /// The id on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReleaseMonitor => "release-monitor",
+            Self::AndroidRollout => "android-rollout",
             Self::Outbox => "outbox",
         }
     }
@@ -172,6 +176,13 @@ impl AppReport {
     pub fn switched_off(app: AppId, platform: Platform) -> Self {
         let withheld = Some("the mode of the app is off: nobody was asked anything".to_owned());
         Self { reason: Reason::SwitchedOff, withheld, ..Self::blank(app, platform) }
+    }
+
+    /// The report of an app of a platform that the job does nothing for.
+    #[must_use]
+    pub fn not_applicable(world: &AppWorld, why: &str) -> Self {
+        let withheld = Some(why.to_owned());
+        Self { reason: Reason::NotApplicable, withheld, ..Self::nothing_rolling_out(world) }
     }
 
     /// The report of an app that could not even be set up.

@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_name_cannot_leave_its_quotes(name in ".{0,40}") {
+        fn f73_an_accepted_name_cannot_leave_its_quotes(name in ".{0,40}") {
             if let Ok(table) = Table::new(&name) {
                 prop_assert!(table.as_str().chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.'));
                 prop_assert_eq!(table.as_str().matches('.').count(), 1);

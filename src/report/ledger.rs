@@ -2,7 +2,7 @@
 //!
 //! Words of services and persons are shown without their control characters, so that none can rewrite a terminal.
 
-use crate::domain::ledger::{Kind, Sealed, Standing};
+use crate::domain::ledger::{Elsewhere, Kind, Sealed, Standing};
 
 use super::human::minute;
 
@@ -43,6 +43,14 @@ fn words(kind: &Kind) -> String {
         Kind::Controlled { word, what, scope, until } => {
             let until = until.map(|until| format!(" until {}", minute(until))).unwrap_or_default();
             format!("{}: {what} of {scope}{until}, because {}", word.actor(), word.reason())
+        }
+        Kind::ChangedElsewhere { release, before, after, by } => {
+            let by = match by {
+                Elsewhere::Somebody => "outside of this program",
+                Elsewhere::RunWithoutMemory => "by a run without a memory",
+            };
+            let was = before.as_ref().map_or("not known".to_owned(), stands);
+            format!("changed {by}: release {} was {was}, is {}", release.key, stands(after))
         }
         Kind::ConfigChanged { release, before, after } => {
             format!("configuration of release {} changed: {} to {}", release.key, short(before), short(after))

@@ -7,8 +7,8 @@ use tidegate::adapters::clock::SystemClock;
 use tidegate::ports::Clock as _;
 use tidegate::sandbox::{
     Access, AscAppSeed, CannedReply, ChannelAccess, ChannelSeed, DatasetChange, DatasetSeed, Fault,
-    FaultKind, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service, TableConditions,
-    TablePartitioning,
+    FaultKind, GitHubRepositorySeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed, Service,
+    TableConditions, TablePartitioning,
 };
 
 use crate::emulator::Emulator;
@@ -115,7 +115,10 @@ impl House {
     async fn run(&self, output: &str) -> (i32, String) {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(["doctor", "--output", output]).current_dir(self.fixture.folder.path()).env_clear();
-        command.env("SLACK_TOKEN", &self.token).env("PATH", "/usr/bin:/bin");
+        command
+            .env("SLACK_TOKEN", &self.token)
+            .env("GITHUB_TOKEN", &self.sandbox.credentials.github_token)
+            .env("PATH", "/usr/bin:/bin");
         command.env("GOOGLE_APPLICATION_CREDENTIALS", &self.sandbox.credentials.play_service_account_path);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let (out, err) =
@@ -451,4 +454,37 @@ async fn an_ios_app_is_looked_at_too() {
     found.says("store-right", "", "skipped", &["App Manager"]);
     house.fault(Service::AppStoreConnect, CannedReply::status(403), "GET", "/v1/apps");
     house.doctor().await.says("store", "App Store", "failed", &["App Manager"]);
+}
+
+/// A house that tells a repository of halts.
+async fn house_with_github(repository: &str) -> House {
+    let house = House::new(Events::Embedded, None).await;
+    let seed = GitHubRepositorySeed::new("acme/app");
+    house.sandbox.model().add_github_repository(seed).unwrap();
+    let path = house.fixture.folder.path().join("tidegate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let endpoint = format!("[endpoints]\ngithub = \"{}\"", house.sandbox.endpoints.github);
+    let section = format!(
+        "[github]\ntoken = \"env:GITHUB_TOKEN\"\nrepository = \"{repository}\"\ndispatch = {{ event_type = \"halted\" }}\n"
+    );
+    std::fs::write(&path, text.replace("[endpoints]", &format!("{section}{endpoint}"))).unwrap();
+    house
+}
+
+#[tokio::test]
+async fn the_repository_that_is_told_of_a_halt_is_looked_at() {
+    let house = house_with_github("acme/app").await;
+    let found = house.doctor().await;
+    assert_eq!(found.not_ok(), Vec::<String>::new());
+    found.says("github-repository", "acme/app", "ok", &["default branch is main"]);
+    found.says("github-issues", "acme/app", "ok", &[]);
+    found.says("github-right", "", "skipped", &["issues: write", "contents: write"]);
+    house.fault(Service::GitHub, CannedReply::status(404), "GET", "/issues");
+    house.doctor().await.says("github-issues", "acme/app", "failed", &["acme/app"]);
+    house_with_github("acme/none").await.doctor().await.says(
+        "github-repository",
+        "acme/none",
+        "failed",
+        &["404", "check that acme/none is there"],
+    );
 }

@@ -28,7 +28,10 @@ struct Keyless {
 impl Keyless {
     /// As in a workflow of GitHub Actions, with `[gcp]` as a user of the sandbox writes it.
     async fn on_github() -> Self {
-        let town = Town::new(Apps::Android, Events::Bad).await;
+        Self::of_github(Town::new(Apps::Android, Events::Bad).await)
+    }
+
+    fn of_github(town: Town) -> Self {
         let google = &town.sandbox.credentials.google;
         let gcp = format!(
             "workload_identity_provider = \"{}\"\nservice_account = \"{}\"",
@@ -122,6 +125,7 @@ impl Keyless {
     fn nothing_was_asked_of_the_stores(&self) {
         assert!(self.requests(Service::GooglePlay, "").is_empty());
         assert!(self.requests(Service::Slack, "").is_empty());
+        assert!(self.requests(Service::BigQuery, "").is_empty());
     }
 }
 
@@ -174,7 +178,7 @@ impl Keyless {
 }
 
 #[tokio::test]
-async fn every_step_is_tried_three_times() {
+async fn f56_every_step_is_tried_three_times() {
     let keyless = Keyless::on_github().await;
     let away = || FaultKind::Status(CannedReply::status(500));
     for kind in [away(), FaultKind::Close, FaultKind::Html] {
@@ -190,7 +194,7 @@ async fn every_step_is_tried_three_times() {
 }
 
 #[tokio::test]
-async fn without_githubs_token_the_run_fails_before_anything_else() {
+async fn f56_without_githubs_token_the_run_fails_before_anything_else() {
     for (kind, told) in [
         (FaultKind::Status(CannedReply::status(500)), "GitHub's token endpoint (127.0.0.1) answered 500"),
         (answer(&json!({"count": 0, "CANARY": "CANARY"})), "answered without a token"),
@@ -204,6 +208,28 @@ async fn without_githubs_token_the_run_fails_before_anything_else() {
         assert!(ran.stderr().contains(told), "{}", ran.stderr());
         assert_eq!(keyless.requests(Service::Google, "").len(), 3, "three tries, and nothing after them");
         keyless.nothing_was_asked_of_the_stores();
+    }
+}
+
+#[tokio::test]
+async fn f56_without_githubs_token_no_query_is_run() {
+    let none = FaultKind::Status(CannedReply::status(500));
+    for kind in [none, answer(&json!({"value": jwt(&json!({"sub": "CANARY"}))}))] {
+        let keyless = Keyless::of_github(Town::on_bigquery(Apps::Android, Events::Bad).await);
+        keyless.fault("idtoken", kind, 1000);
+        let ran = keyless.run(&[]).await;
+        assert_eq!(ran.code(), 1, "{}", ran.stderr());
+        assert!(ran.stderr().contains("GitHub's token endpoint (127.0.0.1)"), "{}", ran.stderr());
+        keyless.nothing_was_asked_of_the_stores();
+        keyless.town.sandbox.model().clear_faults();
+        let again = keyless.run(&[]).await;
+        assert_eq!(
+            (again.code(), again.result()["decision"].clone()),
+            (0, json!("halt")),
+            "{}",
+            again.stderr()
+        );
+        assert!(!keyless.requests(Service::BigQuery, "").is_empty(), "with a token the tables are read");
     }
 }
 

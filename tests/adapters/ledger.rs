@@ -20,7 +20,7 @@ use tidegate::ports::StateStore as _;
 use tidegate::sandbox::{CannedReply, Fault, FaultKind, Service};
 
 use crate::emulator::Emulator;
-use crate::town::{Apps, Events, Ran, Town, hours_later};
+use crate::town::{Apps, Events, NOW, Ran, Town, hours_later};
 
 fn app() -> AppId {
     AppId::new("android").unwrap()
@@ -107,8 +107,142 @@ async fn a_person_who_was_faster_is_entered() {
     let done = json!({"name": "2.0", "versionCodes": ["200"], "status": "completed"});
     town.sandbox.model().console_change("com.example.app", "production", vec![done]).unwrap();
     town.monitor(&[]).await;
-    let all = ["decided", "intended", "failed", "told", "superseded", "told"];
+    let all = ["decided", "intended", "failed", "told", "superseded", "changed-elsewhere", "told"];
     assert_eq!(kinds(&town).await, all);
+}
+
+/// The entries of a kind, without what ties them to their place.
+async fn entries(town: &Town, kind: &str) -> Vec<Value> {
+    let ran = town.finish(&["ledger", "--output", "json"]).await;
+    let document: Value = serde_json::from_str(&ran.stdout()).unwrap();
+    assert_eq!(document["ledgers"][0]["verified"], true, "{document:#}");
+    let entries = document["ledgers"][0]["entries"].as_array().unwrap();
+    entries.iter().map(|entry| entry["entry"].clone()).filter(|entry| entry["kind"] == kind).collect()
+}
+
+/// A person says something.
+async fn say(town: &Town, words: &[&str]) -> Ran {
+    let mut args = vec!["control"];
+    args.extend(words);
+    args.extend(["--actor", "kim", "--reason", "the login fails", "--now", NOW]);
+    town.finish(&args).await
+}
+
+#[tokio::test]
+async fn what_a_person_says_is_entered_when_it_is_said_and_once() {
+    let town = Town::new(Apps::Android, Events::Good).await;
+    say(&town, &["hold", "--until", "6h", "--dry-run"]).await;
+    assert!(kinds(&town).await.is_empty(), "a dry run says nothing");
+    // Set, replaced and ended between two runs.
+    assert_eq!(say(&town, &["hold", "--until", "6h"]).await.code(), 0);
+    assert_eq!(say(&town, &["hold", "--until", "2h", "--also-halt"]).await.code(), 0);
+    assert_eq!(say(&town, &["release-hold"]).await.code(), 0);
+    assert_eq!(say(&town, &["observe", "--release", "1.9", "--until", "1h"]).await.code(), 0);
+    assert_eq!(kinds(&town).await, ["controlled"; 4]);
+    town.monitor(&[]).await;
+    assert_eq!(say(&town, &["hold", "--release", "2.0", "--until", "1h"]).await.code(), 0);
+    for hours in [1, 2] {
+        let later = hours_later(hours);
+        town.finish(&["run", "release-monitor", "--now", &later]).await;
+    }
+    let said: Vec<_> = entries(&town, "controlled").await;
+    let scope = |entry: &Value| (entry["what"].clone(), entry["scope"].clone(), entry["until"].clone());
+    assert_eq!(
+        said.iter().map(scope).collect::<Vec<_>>(),
+        [
+            (json!("hold"), json!("android"), json!("2026-11-18T18:00:00Z")),
+            (json!("hold (halts too)"), json!("android"), json!("2026-11-18T14:00:00Z")),
+            (json!("release-hold"), json!("android"), Value::Null),
+            (json!("observe"), json!("1.9"), json!("2026-11-18T13:00:00Z")),
+            (json!("hold"), json!("200"), json!("2026-11-18T13:00:00Z")),
+        ]
+    );
+    let word = json!({"actor": "kim", "at": NOW, "reason": "the login fails"});
+    assert!(said.iter().all(|entry| entry["word"] == word), "{said:#?}");
+    let shown = town.finish(&["ledger"]).await.stdout();
+    for line in [
+        "kim: hold of android until 2026-11-18 18:00 UTC, because the login fails",
+        "kim: hold (halts too) of android until 2026-11-18 14:00 UTC, because the login fails",
+        "kim: release-hold of android, because the login fails",
+    ] {
+        assert_eq!(shown.matches(line).count(), 1, "{line}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_entered_once_even_where_the_store_shows_it_already() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    assert_eq!(say(&town, &["halt"]).await.code(), 0);
+    assert_eq!(say(&town, &["halt", "--release", "2.0"]).await.code(), 0);
+    assert_eq!(say(&town, &["halt", "--release", "2.0", "--dry-run"]).await.code(), 0);
+    assert_eq!(say(&town, &["resume"]).await.code(), 0);
+    town.finish(&["run", "release-monitor", "--now", &hours_later(1)]).await;
+    let said = entries(&town, "controlled").await;
+    let what: Vec<&str> = said.iter().map(|entry| entry["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["halt", "halt", "resume"]);
+    assert!(said.iter().all(|entry| entry["scope"] == "200" && entry["word"]["actor"] == "kim"), "{said:#?}");
+    assert_eq!(entries(&town, "changed-elsewhere").await, Vec::<Value>::new(), "it is ours");
+}
+
+#[tokio::test]
+async fn a_word_in_firestore_is_entered_with_it() {
+    let Some(emulator) = Emulator::new() else { return };
+    let town = Town::on_firestore(Apps::Android, Events::Good, &emulator, &emulator.address).await;
+    assert_eq!(say(&town, &["hold", "--until", "6h"]).await.code(), 0);
+    assert_eq!(say(&town, &["release-hold"]).await.code(), 0);
+    assert_eq!(kinds(&town).await, ["controlled", "controlled"]);
+}
+
+#[tokio::test]
+async fn each_change_in_a_stores_console_is_entered_once() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    let stands = |status: &str, fraction: Option<f64>| {
+        let mut release = json!({"name": "2.0", "versionCodes": ["200"], "status": status});
+        if let Some(fraction) = fraction {
+            release["userFraction"] = json!(fraction);
+        }
+        release
+    };
+    let old = || json!({"name": "1.9", "versionCodes": ["100"], "status": "completed"});
+    let changes = [
+        ("inProgress", Some(0.5), "was rolling out at 15 % of users, is rolling out at 50 % of users"),
+        ("halted", Some(0.5), "was rolling out at 50 % of users, is halted at 50 % of users"),
+        ("inProgress", Some(0.3), "was halted at 50 % of users, is rolling out at 30 % of users"),
+        ("completed", None, "was rolling out at 30 % of users, is completed"),
+    ];
+    for (number, (status, fraction, words)) in changes.into_iter().enumerate() {
+        let releases = match status {
+            "completed" => vec![stands(status, fraction)],
+            _ => vec![old(), stands(status, fraction)],
+        };
+        town.sandbox.model().console_change("com.example.app", "production", releases).unwrap();
+        for quarter in 1..=2 {
+            let minutes = 30 * i64::try_from(number).unwrap() + 15 * quarter;
+            let now = (crate::support::at(NOW) + jiff::SignedDuration::from_mins(minutes)).to_string();
+            let ran = town.finish(&["run", "release-monitor", "--now", &now]).await;
+            assert_eq!(ran.code(), 0, "{}", ran.stderr());
+        }
+        let shown = town.finish(&["ledger"]).await.stdout();
+        let line = format!("changed outside of this program: release 200 {words}");
+        assert_eq!(shown.matches(&line).count(), 1, "{line}: {shown}");
+        assert_eq!(entries(&town, "changed-elsewhere").await.len(), number + 1, "{shown}");
+    }
+    assert_eq!(entries(&town, "confirmed").await, Vec::<Value>::new(), "nothing was done by a run");
+}
+
+#[tokio::test]
+async fn what_the_app_store_does_by_itself_is_no_persons_change() {
+    let town = Town::new(Apps::Ios, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    for days in 1..3 {
+        let now = hours_later(24 * days);
+        town.sandbox.model().set_now(Some(crate::support::at(&now)));
+        town.finish(&["run", "release-monitor", "--now", &now]).await;
+    }
+    let ran = town.finish(&["ledger"]).await;
+    assert!(!ran.stdout().contains("changed"), "{}", ran.stdout());
 }
 
 #[tokio::test]

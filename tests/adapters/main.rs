@@ -12,13 +12,19 @@ mod bigquery_thrift;
 mod canary;
 mod clocks;
 mod collector;
+mod configuration;
 mod contract;
 mod control;
+#[path = "../core/daily_fixture.rs"]
+mod daily_fixture;
 mod daily_reading;
+mod degraded;
 mod demo;
 mod doctor;
 mod emulator;
 mod events;
+#[cfg(feature = "fail-points")]
+mod fail_points;
 mod firestore_documents;
 mod firestore_faults;
 mod foreign_clients;
@@ -35,7 +41,10 @@ mod ledger;
 mod log;
 mod monitor;
 mod network_faults;
+#[cfg(not(feature = "fail-points"))]
+mod no_fail_points;
 mod outbox;
+mod page;
 mod pairs;
 mod play_faults;
 mod play_recovery;
@@ -46,6 +55,7 @@ mod slack_pictures;
 mod sparing;
 mod state_conformance;
 mod support;
+mod takeover;
 mod telemetry;
 mod town;
 mod wires;

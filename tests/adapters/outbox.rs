@@ -19,7 +19,7 @@ use tidegate::domain::outbox::{Delivery, Message, Posted, Sink};
 use tidegate::domain::release::{Change, Release, ReleaseId};
 use tidegate::jobs::AppWorld;
 use tidegate::jobs::brakes::Brakes;
-use tidegate::jobs::release_monitor::ReleaseMonitor;
+use tidegate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use tidegate::ports::{
     CrashReading, DailyReading, DailyRequest, Found, Lease, Marks, MetricRequest, MetricSource, Notifier,
     PortError, Reading, RolloutTarget, StateStore, Write,
@@ -190,7 +190,14 @@ impl Outbox {
         let (state, clock) = (open(self.folder.path()), FixedClock(at(now)));
         let brakes = Brakes::new(moment(), DEADLINE);
         let (holder, held) = (format!("p/{now}"), Mutex::default());
-        let job = ReleaseMonitor { state: &state, clock: &clock, holder, brakes: &brakes, held };
+        let job = ReleaseMonitor {
+            state: &state,
+            clock: &clock,
+            holder,
+            brakes: &brakes,
+            held,
+            asks: Asks::Nothing,
+        };
         let reports = job.run(&world).await.unwrap();
         reports.into_iter().flat_map(|report| report.problems).collect()
     }
@@ -277,7 +284,7 @@ async fn what_asks_for_a_person_is_said_again_and_the_rest_is_not() {
         (NoteKind::FastTrack, 0),
         (NoteKind::BudgetAlert, 0),
         (NoteKind::Superseded, 0),
-        (NoteKind::PauseBudget, 0),
+        (NoteKind::PauseBudget, 1),
     ];
     for (kind, again) in all {
         let outbox = Outbox::with(vec![message("m", Sink::Slack, kind, Delivery::Sending)]).await;

@@ -77,6 +77,11 @@ fn word(error: &str) -> CannedReply {
     CannedReply::status(200).with_body(json!({"ok": false, "error": error}))
 }
 
+/// What something between here and Slack may answer: it names an error, and it is not Slack's.
+fn no_answer_of_slacks() -> CannedReply {
+    CannedReply::status(200).with_body(json!({"error": "channel_not_found"}))
+}
+
 fn problems(ran: &Ran) -> String {
     ran.result()["problems"].to_string()
 }
@@ -156,6 +161,7 @@ async fn f50_a_message_whose_answer_was_lost_is_found_and_not_said_twice() {
         FaultKind::StatusAfter(CannedReply::status(503)),
         FaultKind::StatusAfter(word("internal_error")),
         FaultKind::StatusAfter(CannedReply::status(200).with_body(json!({}))),
+        FaultKind::StatusAfter(no_answer_of_slacks()),
     ];
     for kind in kinds {
         let town = Town::new(Apps::Android, Events::Bad).await;
@@ -184,7 +190,15 @@ async fn f50_a_reply_whose_answer_was_lost_is_found_in_its_thread() {
 
 #[tokio::test]
 async fn f51_a_message_that_did_not_arrive_is_sent_again() {
-    let kinds = [FaultKind::Close, FaultKind::Html, status(503), FaultKind::Status(word("fatal_error"))];
+    let kinds = [
+        FaultKind::Close,
+        FaultKind::Html,
+        status(503),
+        FaultKind::Status(word("fatal_error")),
+        FaultKind::Status(no_answer_of_slacks()),
+        FaultKind::Status(CannedReply::status(200).with_body(json!({"ok": "false"}))),
+        FaultKind::Status(CannedReply::status(200).with_body(Value::Null)),
+    ];
     for kind in kinds {
         let town = Town::new(Apps::Android, Events::Bad).await;
         town.slack_does(on_post(kind.clone()));

@@ -24,7 +24,7 @@ use tidegate::domain::release::{Change, Release, ReleaseId, ReleaseState, Rollou
 use tidegate::domain::sketch::SKETCH_SIZE;
 use tidegate::domain::verdict::Reason;
 use tidegate::domain::watch::{RunNews, Watch};
-use tidegate::ports::{Basis, Lease, StateError, StateStore, Write};
+use tidegate::ports::{Basis, Lease, Saying, StateError, StateStore, Write};
 
 use crate::emulator::Emulator;
 use crate::support::at;
@@ -497,25 +497,62 @@ async fn ledgers_of_apps_are_apart<S: Store>(place: &Place) {
     assert_eq!((android.broken.len(), ios.broken.len()), (0, 0));
 }
 
+/// Says the last word of `now`.
+async fn say<S: Store>(store: &S, before: &Control, now: &Control) -> Result<(), StateError> {
+    let said = now.words.last().unwrap();
+    let (word, what, scope) = (said.word.clone(), "hold".to_owned(), app().to_string());
+    let kind = Kind::Controlled { word: word.clone(), what, scope, until: said.until };
+    let entry = Noted { at: word.at(), kind };
+    store.say(&app(), Saying { before, now, entry: &entry, run: word.actor() }).await
+}
+
+async fn words_and_commits_at_once_number_the_ledger_without_a_gap<S: Store>(place: &Place) {
+    const EACH: usize = 5;
+    let (run, person) = (S::open(place), S::open(place));
+    let lease = acquire(&run, "p1/a").await.unwrap();
+    let commits = async {
+        for number in 0..EACH {
+            run.commit(&lease, vec![told(&format!("m{number}"))]).await.unwrap();
+        }
+    };
+    let words = async {
+        for number in 0..EACH {
+            let before = person.heard(&app()).await.unwrap();
+            say(&person, &before, &before.with(said(&format!("kim{number}")))).await.unwrap();
+        }
+    };
+    tokio::join!(commits, words);
+    let ledger = ledger(&run, &app()).await;
+    assert_eq!((ledger.entries.len(), ledger.broken.len()), (2 * EACH, 0), "{:?}", ledger.broken);
+}
+
 async fn what_people_say_is_kept_and_nobody_is_overwritten<S: Store>(place: &Place) {
     let (one, other) = (S::open(place), S::open(place));
     let nothing = one.heard(&app()).await.unwrap();
     assert_eq!(nothing, Control::default());
     let first = nothing.with(said("kim"));
-    one.say(&app(), &nothing, &first).await.unwrap();
+    say(&one, &nothing, &first).await.unwrap();
     assert_eq!(other.heard(&app()).await.unwrap(), first);
-    let late = other.say(&app(), &nothing, &nothing.with(said("robin"))).await.unwrap_err();
+    let late = say(&other, &nothing, &nothing.with(said("robin"))).await.unwrap_err();
     assert!(matches!(late, StateError::Overtaken { .. }), "{late}");
     assert_eq!(other.heard(&app()).await.unwrap(), first);
-    one.say(&app(), &first, &first.with(said("robin"))).await.unwrap();
+    say(&one, &first, &first.with(said("robin"))).await.unwrap();
     assert_eq!(other.heard(&AppId::new("ios").unwrap()).await.unwrap(), Control::default());
+    let ledger = ledger(&one, &app()).await;
+    let by: Vec<String> = ledger.entries.iter().map(|sealed| sealed.entry().unwrap().run).collect();
+    assert_eq!(
+        (by, ledger.broken.len()),
+        (vec!["kim".to_owned(), "robin".to_owned()], 0),
+        "what was refused is not"
+    );
+    assert!(ledger.entries[0].text.contains("look at the logs"), "{}", ledger.entries[0].text);
 }
 
 async fn a_word_needs_no_lease_and_ends_no_run<S: Store>(place: &Place) {
     let (run, person) = (S::open(place), S::open(place));
     let lease = acquire(&run, "p1/a").await.unwrap();
     let nothing = Control::default();
-    person.say(&app(), &nothing, &nothing.with(said("kim"))).await.unwrap();
+    say(&person, &nothing, &nothing.with(said("kim"))).await.unwrap();
     run.commit(&lease, vec![Write::Release(Box::new(state("200")))]).await.unwrap();
 }
 
@@ -527,7 +564,7 @@ async fn a_commit_that_rests_on_older_words_writes_nothing<S: Store>(place: &Pla
     let write = || Write::Release(Box::new(state("200")));
     store.commit(&lease, vec![words(&nothing), write()]).await.unwrap();
     let spoken = nothing.with(said("kim"));
-    store.say(&app(), &nothing, &spoken).await.unwrap();
+    say(&store, &nothing, &spoken).await.unwrap();
     let refused = store.commit(&lease, vec![words(&nothing), Write::Release(Box::new(state("201")))]).await;
     assert!(matches!(refused, Err(StateError::Overtaken { .. })), "{refused:?}");
     assert_eq!(store.memory().app(&app()).await.unwrap().releases.len(), 1, "nothing was written");
@@ -648,6 +685,7 @@ every_store!(
     a_long_ledger_is_read_in_pages,
     ledgers_of_apps_are_apart,
     what_people_say_is_kept_and_nobody_is_overwritten,
+    words_and_commits_at_once_number_the_ledger_without_a_gap,
     a_word_needs_no_lease_and_ends_no_run,
     a_commit_that_rests_on_older_words_writes_nothing,
     a_commit_that_rests_on_an_older_release_writes_nothing,

@@ -29,6 +29,7 @@ use self::lanes::Lane;
 use self::refusal::Refusal;
 pub use self::token::AppStoreKey;
 use self::versions::{Listed, listed, text};
+use super::fail_point::{self, FailPoint};
 use super::http::Call;
 use crate::domain::ids::ApplicationId;
 use crate::domain::message::Link;
@@ -131,8 +132,12 @@ impl RolloutTarget for AppStoreConnect {
             "type": "appStoreVersionPhasedReleases", "id": id, "attributes": {"phasedReleaseState": state},
         }});
         let call = Call::new(Method::PATCH, format!("/v1/appStoreVersionPhasedReleases/{id}")).with(body);
+        fail_point::reached(FailPoint::BeforeCommit);
         match self.client.ask(&call, self.lane()).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                fail_point::reached(FailPoint::AfterCommit);
+                Ok(())
+            }
             Err(Failure::Refused(error, _)) if Refusal::of(&error) == Refusal::AlreadyThere => Ok(()),
             Err(failure) => Err(self.client.error(&what, failure)),
         }
@@ -209,7 +214,7 @@ mod tests {
             (resume(None), Halted, Ok("ACTIVE")),
             (resume(Some(share)), Halted, Err(Refusal::GoesOnWhereItStopped)),
             (resume(None), Completed, Err(Refusal::OfferedToEverybody)),
-            (Change::Raise { to: share }, RollingOut, Err(Refusal::RaisesByItself)),
+            (Change::Raise { from: share, to: share }, RollingOut, Err(Refusal::RaisesByItself)),
             (Change::Start { at: share }, Pending, Err(Refusal::StartsByItself)),
         ];
         for (change, status, expected) in cases {

@@ -46,6 +46,11 @@ impl<'c> Commit<'c> {
     pub fn new(lease: &'c Lease, writes: Vec<Write>) -> Self {
         Self { lease, writes, mark: lease::mark() }
     }
+
+    /// What it writes.
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
 }
 
 #[async_trait]
@@ -78,7 +83,8 @@ impl Work for Commit<'_> {
         let mut writes = vec![held.marked(&self.mark).write(names, self.lease.app(), before.as_ref())?];
         writes.extend(withdrawn(transaction, &wanted, &found).await?);
         writes.extend(forgotten(transaction, &wanted).await?);
-        writes.extend(ledger::appended(names, self.lease, &wanted.new_entries(&found), head.as_ref())?);
+        let (app, run) = (self.lease.app(), self.lease.holder());
+        writes.extend(ledger::appended(names, app, run, &wanted.new_entries(&found), head.as_ref())?);
         writes.extend(wanted.writes(names, &found, transaction.now()?)?);
         Ok(Plan::Commit(writes, ()))
     }

@@ -8,12 +8,13 @@ use firestore::gcloud_sdk::google::firestore::v1::Document;
 
 use super::FirestoreState;
 use super::document::{self, Unknown};
+use super::ledger;
 use super::names::Names;
 use super::transaction::{Fault, Plan, Transaction, Work, transact};
 use crate::domain::control::Control;
 use crate::domain::ids::AppId;
 use crate::domain::release::ReleaseState;
-use crate::ports::{Basis, StateError, Words, Write};
+use crate::ports::{Basis, Saying, StateError, Words, Write};
 
 #[async_trait]
 impl Words for FirestoreState {
@@ -21,16 +22,15 @@ impl Words for FirestoreState {
         self.reading().control(app).await
     }
 
-    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError> {
-        transact(&self.client, &Say { app, before, now }).await
+    async fn say(&self, app: &AppId, saying: Saying<'_>) -> Result<(), StateError> {
+        transact(&self.client, &Say { app, saying }).await
     }
 }
 
-/// Puts a word in the place of the older one.
+/// Puts a word in the place of the older one, and enters it.
 struct Say<'s> {
     app: &'s AppId,
-    before: &'s Control,
-    now: &'s Control,
+    saying: Saying<'s>,
 }
 
 #[async_trait]
@@ -40,18 +40,22 @@ impl Work for Say<'_> {
 
     async fn plan(&self, transaction: &mut Transaction<'_>) -> Result<Plan<()>, Fault> {
         let names = &transaction.client.names;
-        let name = names.control(self.app);
-        let found = transaction.get(vec![name.clone()], None).await?.remove(&name);
+        let (name, head) = (names.control(self.app), names.ledger(self.app));
+        let Saying { before, now, entry, run } = self.saying;
+        let mut found = transaction.get(vec![name.clone(), head.clone()], None).await?;
+        let (found, head) = (found.remove(&name), found.remove(&head));
         let stored = control(names, found.as_ref())?;
-        // A try whose answer was lost may have written it.
-        if stored == *self.now {
+        // A try whose answer was lost may have written it, and its entry with it.
+        if stored == *now {
             return Ok(Plan::Done(()));
         }
-        if stored != *self.before {
+        if stored != *before {
             return Err(overtaken(self.app, "what people have said").into());
         }
-        let fields = document::fields(names, &name, self.now)?;
-        Ok(Plan::Commit(vec![document::write(names, &name, found.as_ref(), fields, Unknown::Kept)?], ()))
+        let fields = document::fields(names, &name, now)?;
+        let mut writes = vec![document::write(names, &name, found.as_ref(), fields, Unknown::Kept)?];
+        writes.extend(ledger::appended(names, self.app, run, std::slice::from_ref(entry), head.as_ref())?);
+        Ok(Plan::Commit(writes, ()))
     }
 }
 

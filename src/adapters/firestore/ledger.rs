@@ -13,7 +13,7 @@ use super::document::{self, Fields, Unknown};
 use super::names::Names;
 use crate::domain::ids::AppId;
 use crate::domain::ledger::{Head, Noted, Page, Sealed};
-use crate::ports::{Lease, StateError};
+use crate::ports::StateError;
 
 /// Entries of one page. Each is asked for by its name; they fit into one small answer.
 pub const PAGE: u64 = 100;
@@ -24,21 +24,21 @@ const ENTRY: &str = "entry";
 /// The hash of an entry.
 const HASH: &str = "hash";
 
-/// The writes that append entries to the ledger of the lease's app, given its head as it was read.
+/// The writes that append entries of the run that `run` names to the ledger of an app, given its head as it was read.
 ///
 /// # Errors
 /// Where the head can't be read.
 pub fn appended(
     names: &Names,
-    lease: &Lease,
+    app: &AppId,
+    run: &str,
     entries: &[Noted],
     before: Option<&Document>,
 ) -> Result<Vec<NativeWrite>, StateError> {
-    let app = lease.app();
     let known: Option<Head> = before.map(|before| document::read(names, before)).transpose()?;
     let (mut head, mut writes) = (known.clone(), Vec::new());
     for noted in entries {
-        let sealed = noted.sealed(app, lease.holder(), head.as_ref());
+        let sealed = noted.sealed(app, run, head.as_ref());
         let name = names.entry(app, sealed.number);
         writes.push(document::write(names, &name, None, fields(&sealed), Unknown::Kept)?);
         head = Some(sealed.head());

@@ -42,6 +42,7 @@ use self::lease::{GiveBack, Take};
 use self::probe::Probe;
 use self::reading::Reading;
 use self::transaction::transact;
+use super::fail_point;
 use crate::adapters::clock::ServerClock;
 use crate::domain::counts::Partials;
 use crate::domain::decision::Record;
@@ -107,7 +108,10 @@ impl StateStore for FirestoreState {
     }
 
     async fn commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<(), StateError> {
-        transact(&self.client, &Commit::new(lease, writes)).await
+        let commit = Commit::new(lease, writes);
+        transact(&self.client, &commit).await?;
+        fail_point::committed(commit.writes());
+        Ok(())
     }
 
     async fn beat(&self, beat: &Beat) -> Result<(), StateError> {

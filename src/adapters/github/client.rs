@@ -192,7 +192,10 @@ impl GitHub {
     }
 
     /// The default branch: <https://docs.github.com/rest/repos/repos#get-a-repository>.
-    pub(super) async fn default_branch(&self) -> Result<&str, PortError> {
+    ///
+    /// # Errors
+    /// Where GitHub could not be asked, or has no such repository for the token.
+    pub async fn default_branch(&self) -> Result<&str, PortError> {
         #[derive(Deserialize)]
         struct Repository {
             default_branch: String,

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use self::api::{Api, Failed, Kind};
 pub use self::recovery::Recoveries;
 pub use self::refusal::Refusal;
+use super::fail_point::{self, FailPoint};
 use super::google::GoogleToken;
 use super::http::Service;
 use crate::config::InReview;
@@ -156,7 +157,10 @@ impl GooglePlay {
 
     async fn commit_with(&self, edit: &str, behavior: &str) -> Result<Value, Failed> {
         let path = format!("/edits/{edit}:commit?changesInReviewBehavior={behavior}");
-        self.api.call(Kind::Publishing, Method::POST, &path, None).await
+        fail_point::reached(FailPoint::BeforeCommit);
+        let committed = self.api.call(Kind::Publishing, Method::POST, &path, None).await?;
+        fail_point::reached(FailPoint::AfterCommit);
+        Ok(committed)
     }
 
     fn obstructed(&self, obstacle: &track::Obstacle) -> Failed {

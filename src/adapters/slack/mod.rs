@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use self::blocks::dressed;
 use self::refusal::Refusal;
 use super::clock;
+use super::fail_point::{self, FailPoint};
 use super::http::{Call, HttpError, Kind, Service, retry};
 use crate::domain::message::Note;
 use crate::domain::outbox::Posted;
@@ -291,7 +292,10 @@ impl Notifier for Slack {
         for _ in 0..MOST_SHAPES {
             let call = Call::new(Method::POST, format!("/api/{method}")).with(body.clone());
             let failed = match self.call(&call, had_no_effect).await {
-                Ok(answer) => return self.posted(&answer),
+                Ok(answer) => {
+                    fail_point::reached(FailPoint::AfterSlackPost);
+                    return self.posted(&answer);
+                }
                 Err(failed) => failed,
             };
             // A refusal had no effect, so the message may be said in a plainer shape.

@@ -1,8 +1,9 @@
 //! Every refusal of the Web API that a sender of messages can meet: what it means for another try, whether the message
 //! may be there all the same, and what a person does about it.
 //!
-//! Slack answers 200 to refusals and names them in `error`. A word that is not known here counts as lasting: it was a
-//! clear no, and a queue must not stand still behind a message that is refused for ever.
+//! Slack answers 200 to refusals, with `ok: false`, and names them in `error`. A word that is not known here counts as
+//! lasting: it was a clear no, and a queue must not stand still behind a message that is refused for ever. An answer
+//! without `ok` is neither a yes nor a no: the message may be there.
 //! Source: the error tables of <https://docs.slack.dev/reference/methods/chat.postMessage>, chat.update,
 //! conversations.history and files.completeUploadExternal.
 
@@ -60,12 +61,15 @@ impl Refusal {
     /// Reads the refusal of an answer; none where Slack did what it was asked.
     #[must_use]
     pub fn of(answer: &Value) -> Option<Self> {
-        if answer.get("ok").and_then(Value::as_bool) == Some(true) {
-            return None;
-        }
         let text = |field: &str| answer.get(field).and_then(Value::as_str).map(str::to_owned);
-        // Without a word it is no answer of Slack's, so nothing is known of the effect.
-        let Some(code) = text("error") else { return Some(Self::Unclear("no word of it".to_owned())) };
+        let code = text("error").filter(|code| !code.is_empty());
+        let code = match (answer.get("ok").and_then(Value::as_bool), code) {
+            (Some(true), _) => return None,
+            (Some(false), Some(code)) => code,
+            // What does not say no by Slack's own field is no answer of Slack's, whatever error it names: something
+            // between here and there may have made it, so nothing is known of the effect.
+            (Some(false) | None, _) => return Some(Self::Unclear("no answer of Slack's".to_owned())),
+        };
         Some(match code.as_str() {
             "missing_scope" => Self::MissingScope { needed: text("needed"), provided: text("provided") },
             _ => Self::named(code),
@@ -203,6 +207,9 @@ impl Refusal {
             Self::MissingScope { needed: Some(needed), provided } => {
                 format!("{what}, needed {needed}, provided {}", provided.as_deref().unwrap_or("not told"))
             }
+            Self::Unclear(word) => {
+                format!("whether Slack did {method} in channel {channel} is not clear: {word}")
+            }
             _ => what,
         };
         let fix = self.fix(channel);
@@ -254,6 +261,30 @@ mod tests {
         assert_eq!(effect(json!({"ok": false, "error": "channel_not_found"})), Some(Effect::None));
         for unclear in [json!({"ok": false, "error": "fatal_error"}), json!({}), Value::Null, json!([])] {
             assert_eq!(effect(unclear.clone()), Some(Effect::Unclear), "{unclear}");
+        }
+    }
+
+    #[test]
+    fn without_an_ok_that_is_false_it_is_no_refusal_of_slacks() {
+        for answer in [
+            json!({"error": "channel_not_found"}),
+            json!({"error": "upstream connect error", "code": 502}),
+            json!({"ok": null, "error": "invalid_auth"}),
+            json!({"ok": "false", "error": "invalid_auth"}),
+            json!({"ok": "true"}),
+            json!({"ok": 1}),
+            json!({"ok": false}),
+            json!({"ok": false, "error": 7}),
+            json!({"ok": false, "error": ""}),
+            json!("ok"),
+            json!(true),
+        ] {
+            let refusal = Refusal::of(&answer).unwrap();
+            assert_eq!(
+                (refusal.effect(), refusal.outlook()),
+                (Effect::Unclear, Outlook::Passing),
+                "{answer}"
+            );
         }
     }
 

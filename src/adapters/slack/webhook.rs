@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::super::clock;
+use super::super::fail_point::{self, FailPoint};
 use super::super::http::{Content, HttpError, Kind, Service, retry};
 use super::blocks::{Dressed, dressed};
 use crate::domain::message::Note;
@@ -178,6 +179,7 @@ fn is_webhook(address: &str) -> bool {
 impl Notifier for Webhook {
     async fn post(&self, _key: &str, note: &Note, _parent: Option<&Posted>) -> Result<Posted, PortError> {
         self.send(&dressed(note, Some(FOOTER))).await?;
+        fail_point::reached(FailPoint::AfterSlackPost);
         Ok(Posted { channel: PLACE.to_owned(), id: String::new(), thread: None })
     }
 

@@ -4,11 +4,11 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{Failure, SqliteState, document, text};
+use super::{Failure, SqliteState, document, ledger, text};
 use crate::domain::control::Control;
 use crate::domain::ids::AppId;
 use crate::domain::release::{ReleaseId, ReleaseState};
-use crate::ports::{Basis, StateError, Words, Write};
+use crate::ports::{Basis, Saying, StateError, Words, Write};
 
 #[async_trait]
 impl Words for SqliteState {
@@ -16,10 +16,11 @@ impl Words for SqliteState {
         self.read(|connection| stored(connection, app))
     }
 
-    async fn say(&self, app: &AppId, before: &Control, now: &Control) -> Result<(), StateError> {
+    async fn say(&self, app: &AppId, saying: Saying<'_>) -> Result<(), StateError> {
         self.write("write to", |transaction| {
-            unchanged(&stored(transaction, app)?, before, app, "what people have said")?;
-            put(transaction, app, now)
+            unchanged(&stored(transaction, app)?, saying.before, app, "what people have said")?;
+            put(transaction, app, saying.now)?;
+            ledger::append(transaction, app, saying.run, saying.entry)
         })
     }
 }

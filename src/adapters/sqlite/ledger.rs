@@ -7,15 +7,13 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use super::Failure;
 use crate::domain::ids::AppId;
 use crate::domain::ledger::{Head, Noted, Page, Sealed};
-use crate::ports::Lease;
 
 /// Entries of one page: some hundred kilobytes.
 const PAGE: usize = 500;
 
-/// Appends an entry, in the transaction that writes what it tells of.
-pub fn append(transaction: &Transaction<'_>, lease: &Lease, noted: &Noted) -> Result<(), Failure> {
-    let app = lease.app();
-    let sealed = noted.sealed(app, lease.holder(), head(transaction, app)?.as_ref());
+/// Appends an entry of the run that `run` names, in the transaction that writes what it tells of.
+pub fn append(transaction: &Transaction<'_>, app: &AppId, run: &str, noted: &Noted) -> Result<(), Failure> {
+    let sealed = noted.sealed(app, run, head(transaction, app)?.as_ref());
     let number = sealed.number.cast_signed();
     let added = "INSERT OR IGNORE INTO ledger (app, number, entry, hash) VALUES (?1, ?2, ?3, ?4)";
     if transaction.execute(added, params![app.as_str(), number, sealed.text, sealed.hash])? == 0 {

@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::fail_point;
 use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
 use crate::domain::decision::Record;
@@ -210,7 +211,9 @@ impl StateStore for SqliteState {
             }
             writes.iter().try_for_each(|write| control::must_hold(transaction, write))?;
             writes.iter().try_for_each(|write| put(transaction, lease, write))
-        })
+        })?;
+        fail_point::committed(&writes);
+        Ok(())
     }
 
     async fn beat(&self, beat: &Beat) -> Result<(), StateError> {
@@ -394,10 +397,10 @@ fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<()
             // The canonical text, so that the file holds the very bytes whose hash is in the ledger.
             let is_new = transaction.execute(sql, params![id, app, at, canonical::text_of(record)])? > 0;
             if is_new {
-                ledger::append(transaction, lease, &Noted::decided(record))?;
+                ledger::append(transaction, lease.app(), lease.holder(), &Noted::decided(record))?;
             }
         }
-        Write::Ledger(noted) => ledger::append(transaction, lease, noted)?,
+        Write::Ledger(noted) => ledger::append(transaction, lease.app(), lease.holder(), noted)?,
         Write::Message(message) => {
             let sql = "INSERT INTO message (key, app, doc) VALUES (?1, ?2, ?3)
                        ON CONFLICT (key) DO UPDATE SET doc = excluded.doc";

@@ -19,7 +19,7 @@ fn an_empty_file() {
 }
 
 #[test]
-fn one_id_twice() {
+fn f71_one_id_twice() {
     insta::assert_snapshot!(refusal(&format!("{ANDROID}\n{ANDROID}")), @r#"
     tidegate.toml:7:6: the app id `android` is used twice
       | id = "android"

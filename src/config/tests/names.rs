@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_misspelt_key() {
+fn f71_a_misspelt_key() {
     insta::assert_snapshot!(above("[slo]\ncrash_free_session = 99.95"), @r"
     tidegate.toml:2:1: unknown key `crash_free_session` in [slo]
       | crash_free_session = 99.95
@@ -23,17 +23,17 @@ fn a_misspelt_key_in_an_app() {
 }
 
 #[test]
-fn a_key_that_is_like_no_other() {
+fn f71_a_key_that_is_like_no_other() {
     insta::assert_snapshot!(above("[schedule]\ncron = \"*/15 * * * *\""), @r#"
     tidegate.toml:2:1: unknown key `cron` in [schedule]
       | cron = "*/15 * * * *"
       | ^^^^
-      fix: known here: time_zone, monitor_silence_hours
+      fix: known here: time_zone, monitor_silence_hours, report_at, rollout_at, quiet_days, quiet_dates
     "#);
 }
 
 #[test]
-fn a_misspelt_section() {
+fn f71_a_misspelt_section() {
     insta::assert_snapshot!(above("[google-pley]\ncredentials = \"env:KEY\""), @r"
     tidegate.toml:1:2: unknown section `google-pley` at the top level
       | [google-pley]

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_objective_as_a_ratio() {
+fn f72_an_objective_as_a_ratio() {
     insta::assert_snapshot!(above("[slo]\ncrash_free_sessions = 0.9995"), @r"
     tidegate.toml:2:23: `crash_free_sessions` in [slo] is 0.9995, which looks like a ratio; objectives are written in percent
       | crash_free_sessions = 0.9995
@@ -13,7 +13,7 @@ fn an_objective_as_a_ratio() {
 }
 
 #[test]
-fn an_objective_without_its_point() {
+fn f72_an_objective_without_its_point() {
     insta::assert_snapshot!(inside("slo.crash_free_users = 9995"), @r"
     tidegate.toml:5:24: `crash_free_users` in [slo] of app `android` is 9995, which is more than 100 percent
       | slo.crash_free_users = 9995

@@ -42,7 +42,7 @@ fn a_sessions_table_for_analytics() {
 }
 
 #[test]
-fn hostile_tables() {
+fn f73_hostile_tables() {
     insta::assert_snapshot!(above("[sources]\ncrashes_table = \"a.b` WHERE 1=1; --\""), @r#"
     tidegate.toml:2:17: `crashes_table` in [sources] is "a.b` WHERE 1=1; --", which is no name of a table
       | crashes_table = "a.b` WHERE 1=1; --"
@@ -61,8 +61,29 @@ fn hostile_tables() {
     }
 }
 
+proptest! {
+    #[test]
+    fn f73_a_table_is_two_plain_words_or_refused(name in r#"[a-zA-Z0-9_.`; \-/*'ü\u{202e}]{0,24}"#) {
+        let is_plain = |word: &str| {
+            !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        };
+        let is_table = matches!(name.split('.').collect::<Vec<_>>().as_slice(), [a, b] if is_plain(a) && is_plain(b));
+        let taken = parse(&format!("[sources]\ncrashes_table = \"{name}\"\n\n{ANDROID}"), "tidegate.toml");
+        prop_assert_eq!(taken.is_ok(), is_table, "{}: {:?}", name, taken.err());
+    }
+
+    #[test]
+    fn f73_a_table_that_is_taken_is_taken_as_it_was_written(name in any::<String>()) {
+        let quoted = toml::Value::String(name.clone()).to_string();
+        if let Ok(config) = parse(&format!("[sources]\ncrashes_table = {quoted}\n\n{ANDROID}"), "tidegate.toml") {
+            prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.'), "{}", name);
+            prop_assert_eq!(config.apps[0].sources.crashes_table.as_ref(), Some(&name));
+        }
+    }
+}
+
 #[test]
-fn a_hostile_dataset() {
+fn f73_a_hostile_dataset() {
     insta::assert_snapshot!(above("[sources]\ncrashlytics_dataset = \"project.dataset\""), @r#"
     tidegate.toml:2:23: `crashlytics_dataset` in [sources] is "project.dataset", which is no name of a dataset
       | crashlytics_dataset = "project.dataset"

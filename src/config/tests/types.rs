@@ -33,7 +33,7 @@ fn a_key_twice() {
 }
 
 #[test]
-fn a_text_for_a_number() {
+fn f71_a_text_for_a_number() {
     insta::assert_snapshot!(above("[slo]\ncrash_free_sessions = \"99.95\""), @r#"
     tidegate.toml:2:23: `crash_free_sessions` in [slo] is a text, and must be a number
       | crash_free_sessions = "99.95"
@@ -43,7 +43,7 @@ fn a_text_for_a_number() {
 }
 
 #[test]
-fn a_number_for_a_text() {
+fn f71_a_number_for_a_text() {
     insta::assert_snapshot!(above("[slack]\nchannel = 123456"), @r#"
     tidegate.toml:2:11: `channel` in [slack] is a whole number, and must be a text
       | channel = 123456

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canonical;
 use super::decision::Record;
-use super::ids::{AppId, DecisionId};
+use super::ids::{AppId, DecisionId, Platform};
 use super::outbox::{Delivery, Message};
 use super::persons_word::PersonsWord;
 use super::rate::UserFraction;
@@ -52,6 +52,16 @@ impl From<&ReleaseState> for Standing {
     fn from(state: &ReleaseState) -> Self {
         Self { status: state.last_seen, user_fraction: state.last_fraction }
     }
+}
+
+/// Who changes a release without an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elsewhere {
+    /// A person, another tool, or the store itself; or a run without a memory that was cut off before it told.
+    Somebody,
+    /// A run of this program that could reach no state: its message is in the channel.
+    RunWithoutMemory,
 }
 
 /// What an entry tells of.
@@ -133,10 +143,22 @@ pub enum Kind {
         word: PersonsWord,
         /// What was asked for.
         what: String,
-        /// What it is about: a release's key, or the app's id.
+        /// What it is about: a release's key, its version where no release of it is remembered, or the app's id.
         scope: String,
         /// Until when it holds; none for what is done once.
         until: Option<Timestamp>,
+    },
+    /// A release does not stand in its store as it was remembered, and no intent explains it: a person has changed it in
+    /// the store's console, the store itself has, or a run that could remember nothing.
+    ChangedElsewhere {
+        /// Which release.
+        release: ReleaseId,
+        /// How it was remembered to stand; none where nothing was remembered of it.
+        before: Option<Standing>,
+        /// What the store showed.
+        after: Standing,
+        /// Who changed it, as far as that can be told.
+        by: Elsewhere,
     },
     /// A release is judged by another configuration than before.
     ConfigChanged {
@@ -217,6 +239,22 @@ impl Kind {
         }
     }
 
+    /// The entry of a change of the store that no intent explains; none where the release stands as it was remembered.
+    /// The App Store raises the share of a phased release by itself, which is nobody's change.
+    #[must_use]
+    pub fn changed_elsewhere(before: &ReleaseState, after: Standing, by: Elsewhere) -> Option<Self> {
+        let stood = Standing::from(before);
+        let is_same_share = match (stood.user_fraction, after.user_fraction) {
+            (Some(before), Some(after)) => before.is_about(after),
+            (before, after) => before == after,
+        };
+        let shares_count =
+            before.id.platform == Platform::Android && after.status == RolloutStatus::RollingOut;
+        let is_same = stood.status == after.status && (is_same_share || !shares_count);
+        let release = before.id.clone();
+        (!is_same).then_some(Self::ChangedElsewhere { release, before: Some(stood), after, by })
+    }
+
     /// Whether it is about a release.
     #[must_use]
     pub fn is_about(&self, wanted: &ReleaseId) -> bool {
@@ -228,6 +266,7 @@ impl Kind {
             | Self::Withdrawn { release, .. }
             | Self::Failed { release, .. }
             | Self::Told { release, .. }
+            | Self::ChangedElsewhere { release, .. }
             | Self::ConfigChanged { release, .. } => release == wanted,
             Self::Controlled { scope, .. } => *scope == wanted.key || scope == wanted.app.as_str(),
         }
@@ -385,7 +424,6 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::Platform;
 
     fn noted() -> Noted {
         let app = AppId::new("android").unwrap();

@@ -44,8 +44,19 @@ pub fn judge(facts: &Facts, policy: &Policy, now: Timestamp) -> Ruling {
 }
 
 /// The crash rate of the objective, less the share of crashes that are never reported.
-fn tightened(policy: &Policy) -> f64 {
+#[must_use]
+pub fn tightened(policy: &Policy) -> f64 {
     policy.slo.crash_rate() * (1.0 - policy.rules.crash_free_sessions_fast_track.margin)
+}
+
+/// When the one check of the cycle is due: the first instant of rollout day two that lies 24 hours after the start. None
+/// where it has been made.
+#[must_use]
+pub fn due_at(facts: &Facts, policy: &Policy) -> Option<Timestamp> {
+    let started = policy.zone.to_datetime(facts.cycle_start).date();
+    let day_two = started.tomorrow().ok()?.to_zoned(policy.zone.clone()).ok()?.timestamp();
+    let whole_day = facts.cycle_start.checked_add(CHECK_AFTER).ok()?;
+    facts.fast_track_checked_at.is_none().then(|| day_two.max(whole_day))
 }
 
 /// Whether this ruling used up the one check of the cycle.
@@ -70,8 +81,9 @@ fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
 }
 
 /// Crashes that arrive later than sessions would make the counts look too good, so there has to be a report of about the
-/// time of the newest session.
-fn crashes_lag(facts: &Facts, policy: &Policy) -> Option<Reason> {
+/// time of the newest session. Shared with the next step of a rollout.
+#[must_use]
+pub fn crashes_lag(facts: &Facts, policy: &Policy) -> Option<Reason> {
     let newest = facts.data.newest_crash_at.unwrap_or(facts.cycle_start);
     (facts.data.through.duration_since(newest) > policy.data.max_age).then_some(Reason::CrashesLag)
 }

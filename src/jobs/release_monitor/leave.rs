@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::super::{AppReport, AppWorld};
-use super::{Judged, LEASE, ReleaseMonitor, about, enter, silence};
+use super::{Judged, LEASE, ReleaseMonitor, about, changed, enter, silence};
 use crate::domain::control::{Control, Heard, Leave, Said, Switch};
 use crate::domain::judge::Decision;
-use crate::domain::ledger::Kind;
+use crate::domain::ledger::Standing;
 use crate::domain::message::{self, NoteKind};
 use crate::domain::outbox::{self, Delivery, Message};
 use crate::domain::release::{Change, ReleaseState, RolloutStatus};
@@ -106,12 +106,15 @@ fn plan(
     let wanted = state.open_intent().map(|intent| intent.action.clone());
     if let Some(change) = wanted.filter(|change| !may_be_begun(job, lease, leave, change)) {
         // A check of the cycle that was made no use of may be made again.
-        let checked = state.fast_track_checked_at.filter(|_| change.stops());
+        let checked = state.fast_track_checked_at.filter(|_| change != Change::FastTrack);
         let undecided = judged.undecided.clone();
         state =
             ReleaseState { fast_track_checked_at: checked.or(undecided.fast_track_checked_at), ..undecided };
         messages.retain(|message| message.delivery != Delivery::Waiting);
         messages.extend(withhold(&mut report, world, heard, leave, &change, &judged.state, &about));
+    }
+    if leave == Leave::Act && judged.record.judgement.action.is_none() {
+        messages.extend(outbox::stuck(&judged.record, &state, &about));
     }
     if !leave.tells() {
         messages.clear();
@@ -123,6 +126,7 @@ fn plan(
         writes.extend(basis(world, heard, &state, before));
     }
     if judged.keeps(&state) {
+        writes.extend(before.and_then(|before| changed::entered(job, before, Standing::from(&state))));
         let told = enter::configuration(job, &judged.record, &mut state, known, &about);
         writes.extend(told.into_iter().filter(|write| leave.tells() || !matches!(write, Write::Message(_))));
         writes.push(Write::Release(Box::new(state.clone())));
@@ -219,7 +223,8 @@ fn held_by<'h>(heard: &'h Heard, state: &ReleaseState, now: jiff::Timestamp) -> 
     }
 }
 
-/// Tells people once of each hold that was set or ended, and reminds them once of each that is about to end.
+/// Tells people once of each hold that was set or ended, and reminds them once of each that is about to end. What was
+/// said is in the ledger since it was said.
 pub async fn tell_of_holds(
     job: &ReleaseMonitor<'_>,
     world: &AppWorld,
@@ -241,29 +246,11 @@ pub async fn tell_of_holds(
             let is_said = || known.messages.iter().any(|message| message.key == key);
             if said.is_to_be_told(kind, now) && !is_said() {
                 let message = about_hold(world, &known, said, kind, now);
-                writes.extend(entered(job, world, said, kind, &message));
                 writes.push(Write::Message(Box::new(message)));
             }
         }
     }
     if writes.is_empty() { Ok(()) } else { job.state.commit(lease, writes).await }
-}
-
-/// The entry of the ledger for a hold that was set or ended: by the first run that finds it, because a person holds no
-/// lease.
-fn entered(
-    job: &ReleaseMonitor<'_>,
-    world: &AppWorld,
-    said: &Said,
-    kind: NoteKind,
-    message: &Message,
-) -> Option<Write> {
-    let of_release = said.release.as_ref().map(|_| message.release.key.clone());
-    let scope = of_release.filter(|key| !key.is_empty()).unwrap_or_else(|| world.id.to_string());
-    let what = said.mode.as_str().to_owned();
-    (kind != NoteKind::HoldEnds).then(|| {
-        enter::entry(job, Kind::Controlled { word: said.word.clone(), what, scope, until: said.until })
-    })
 }
 
 /// A message about a hold, in the thread of the release that it is about.

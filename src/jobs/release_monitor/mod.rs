@@ -7,6 +7,7 @@
 //! A dry run has only the reading halves of the ports in its hands, so it can't write.
 
 mod act;
+mod changed;
 mod degraded;
 mod enter;
 mod leave;
@@ -26,12 +27,14 @@ use self::observe::{Provisional, Unjudged};
 use self::watch::{FoundOut, LookedAt};
 use super::brakes::Brakes;
 use super::{Acted, AppReport, AppWorld, JobId};
+use crate::domain::advance::Step;
+use crate::domain::calendar::date_in;
 use crate::domain::control::Heard;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::Silence;
 use crate::domain::listing;
 use crate::domain::outbox::{self, Message};
-use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
+use crate::domain::release::{Action, Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
 use crate::domain::skew;
 use crate::domain::verdict::Reason;
@@ -50,8 +53,20 @@ pub struct ReleaseMonitor<'w> {
     pub holder: String,
     /// When it may begin no further change.
     pub brakes: &'w Brakes,
+    /// What it may ask of a store besides a halt and a fast-track.
+    pub asks: Asks,
     /// The leases that it holds, so that they can be given back where it is ended from outside.
     pub held: Mutex<Vec<Lease>>,
+}
+
+/// What a run asks for a release that nothing speaks against.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The next step of its rollout.
+    NextStep,
 }
 
 impl ReleaseMonitor<'_> {
@@ -130,7 +145,7 @@ impl ReleaseMonitor<'_> {
     }
 
     /// Takes the lease of an app, and notes since when it runs.
-    async fn take_lease(&self, world: &AppWorld, now: Timestamp) -> Result<Lease, StateError> {
+    pub(super) async fn take_lease(&self, world: &AppWorld, now: Timestamp) -> Result<Lease, StateError> {
         let (since, until) = (self.clock.moment(), now.checked_add(LEASE).unwrap_or(now));
         let lease = self.state.acquire(&world.id, &self.holder, now, until).await?;
         let lease = lease.timed(since, LEASE.unsigned_abs());
@@ -139,7 +154,7 @@ impl ReleaseMonitor<'_> {
     }
 
     /// A lease that can't be given back ends by itself; what the run did counts all the same.
-    async fn give_back(&self, lease: &Lease) {
+    pub(super) async fn give_back(&self, lease: &Lease) {
         drop(self.state.release(lease).await);
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held != lease);
     }
@@ -282,7 +297,7 @@ impl ReleaseMonitor<'_> {
                 }
             }
         }
-        self.remember_the_others(lease, world, &known, releases, looked, now).await?;
+        reports.extend(self.remember_the_others(lease, world, &known, releases, looked, now).await?);
         Ok(reports)
     }
 
@@ -296,12 +311,13 @@ impl ReleaseMonitor<'_> {
         now: Timestamp,
     ) -> Result<Result<Judged, Unjudged>, StateError> {
         let mut observed =
-            match observe::observe(world, self.state.memory(), known, releases, release, now).await? {
+            match observe::observe(world, self.state.memory(), known, releases, release, self.asks, now)
+                .await?
+            {
                 Ok(observed) => observed,
                 Err(unjudged) => return Ok(Err(unjudged)),
             };
-        observed.facts.data.clock_off_seconds =
-            self.clock.skew().filter(|skew| skew::is_wrong(*skew)).map(|skew| skew.as_secs());
+        observed.facts.data.clock_off_seconds = self.clock_off();
         let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
         let (record, mut state) = observed.judged(world, release, now);
         let undecided = state.clone();
@@ -310,7 +326,7 @@ impl ReleaseMonitor<'_> {
         }
         if let Some(action) = record.judgement.action {
             state.intent = Some(Intent {
-                key: outbox::intent_key(&action.into(), &state),
+                key: key_of(action, &record, &state),
                 action: action.into(),
                 status: IntentStatus::Planned,
                 decision: record.id.clone(),
@@ -318,6 +334,11 @@ impl ReleaseMonitor<'_> {
             });
         }
         Ok(Ok(Judged { record, state, undecided, provisional, writes }))
+    }
+
+    /// The seconds by which the machine's clock is wrong, where that is too much.
+    fn clock_off(&self) -> Option<i64> {
+        self.clock.skew().filter(|skew| skew::is_wrong(*skew)).map(|skew| skew.as_secs())
     }
 
     /// Writes the decision down with everything that belongs to it, then carries it out.
@@ -347,8 +368,8 @@ impl ReleaseMonitor<'_> {
         releases: &[Release],
         looked: Looked,
         now: Timestamp,
-    ) -> Result<(), StateError> {
-        let mut writes = Vec::new();
+    ) -> Result<Vec<AppReport>, StateError> {
+        let (mut writes, mut reports) = (Vec::new(), Vec::new());
         for release in releases.iter().filter(|release| !is_rolling_out(release)) {
             let id = observe::release_id(world, release);
             let before = known.releases.iter().find(|state| state.id == id);
@@ -360,33 +381,34 @@ impl ReleaseMonitor<'_> {
                 (None, Looked::AtAll) => ReleaseState::first_seen(id, release, now, now),
                 (None, Looked::NotAtAll) => continue,
             };
-            if let Some(before) = before {
-                writes.extend(halted_elsewhere(world, before, release, &known.messages, now).await);
+            match changed::found(self, world, known, &after, release, now).await {
+                Ok(found) => writes.extend(found),
+                Err(error) => {
+                    reports.push(unjudged_report(world, release, &Unjudged::Failed(error)));
+                    continue;
+                }
             }
             if before != Some(&after) {
                 writes.push(Write::Release(Box::new(after)));
             }
         }
         let writes = pause::told(writes, &known.messages, now);
-        if writes.is_empty() { Ok(()) } else { self.state.commit(lease, writes).await }
+        if !writes.is_empty() {
+            self.state.commit(lease, writes).await?;
+        }
+        Ok(reports)
     }
 }
 
-/// The message about a release that somebody else has halted. A run that had no memory is nobody else.
-async fn halted_elsewhere(
-    world: &AppWorld,
-    before: &ReleaseState,
-    live: &Release,
-    messages: &[Message],
-    now: Timestamp,
-) -> Option<Write> {
-    if !rollout::was_halted_by_somebody(before, live)
-        || degraded::was_told(world, &before.id, before.cycle_start, now).await
-    {
-        return None;
+/// The key of what a decision leads to. A step of a rollout is one of its date.
+fn key_of(action: Action, record: &Record, state: &ReleaseState) -> String {
+    match action {
+        Action::Raise { from, to } => {
+            let on = date_in(&record.policy.zone, record.decided_at);
+            outbox::step_intent_key(Step { from, to }, on, state)
+        }
+        Action::Halt | Action::FastTrack => outbox::intent_key(&action.into(), state),
     }
-    let message = outbox::halted_elsewhere(before, live, &about(before, messages), now)?;
-    Some(Write::Message(Box::new(message)))
 }
 
 /// Whether a look at every release is not worth its edit. A store that can't tell, or does not answer, is looked at.
@@ -440,7 +462,7 @@ fn unjudged_report(world: &AppWorld, release: &Release, unjudged: &Unjudged) -> 
 }
 
 /// The messages about one release.
-fn about(state: &ReleaseState, messages: &[Message]) -> Vec<Message> {
+pub(super) fn about(state: &ReleaseState, messages: &[Message]) -> Vec<Message> {
     messages.iter().filter(|message| message.release == state.id).cloned().collect()
 }
 
@@ -457,13 +479,13 @@ fn or_nothing(world: &AppWorld, reports: Vec<AppReport>) -> Vec<AppReport> {
 }
 
 /// The silence that this run ends, by when the monitor last completed one.
-fn silence(world: &AppWorld, known: &AppState, now: Timestamp) -> Option<Silence> {
+pub(super) fn silence(world: &AppWorld, known: &AppState, now: Timestamp) -> Option<Silence> {
     let job = JobId::ReleaseMonitor.as_str();
     let heartbeat = known.heartbeats.iter().find(|heartbeat| heartbeat.job == job)?;
     heartbeat.silence(now, world.monitor_silence)
 }
 
-fn with_silence(reports: Vec<AppReport>, silence: Option<Silence>) -> Vec<AppReport> {
+pub(super) fn with_silence(reports: Vec<AppReport>, silence: Option<Silence>) -> Vec<AppReport> {
     reports.into_iter().map(|report| AppReport { silence, ..report }).collect()
 }
 

@@ -4,7 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::AppWorld;
-use super::is_rolling_out;
+use super::{Asks, is_rolling_out};
+use crate::domain::advance::ShareFacts;
 use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{CountedTo, Partials, mature_cut};
@@ -22,6 +23,9 @@ const SETTLE_DAYS: i64 = 3;
 /// How far back the first session of a rollout is looked for that was under way at first sight: streamed tables keep
 /// 30 days.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A release that began longer ago is not young: as long as a phased release takes to reach everybody.
+pub const YOUNG: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What is known of a release now.
 pub struct Observed {
@@ -91,6 +95,7 @@ pub async fn observe(
     known: &AppState,
     releases: &[Release],
     release: &Release,
+    asks: Asks,
     now: Timestamp,
 ) -> Result<Result<Observed, Unjudged>, StateError> {
     let before = known.releases.iter().find(|state| state.id == release_id(world, release));
@@ -101,7 +106,8 @@ pub async fn observe(
     let resumed = before.is_some_and(|before| before.generation != state.generation);
     let partials = if resumed { Partials::default() } else { memory.partials(&state.id).await? };
     let first_sight = before.is_none_or(|before| before.last_seen == RolloutStatus::Pending);
-    let mut look = Look::new(world, release, now, state, partials);
+    let share = (asks == Asks::NextStep).then(|| ShareFacts::of(&state, &known.releases));
+    let mut look = Look { share, ..Look::new(world, release, now, state, partials) };
     let others = releases.iter().filter(|other| is_rolling_out(other) && other.key != release.key);
     look.others = others.map(|other| (other.builds.clone(), other.version.clone())).collect();
     let budget = world.budget_per_month.map(|budget| known.watch.spent.interval(budget, now));
@@ -138,7 +144,7 @@ async fn remembered(
     // A release that was pending has only now begun to roll out: its start is looked for as at first sight.
     if let Some(before) = before.filter(|before| before.last_seen != RolloutStatus::Pending) {
         let mut state = rollout::seen(before.clone(), release, now);
-        state.withdraw_fast_track();
+        state.withdraw_what_raises();
         return Ok(state);
     }
     let start = match release.started_at {
@@ -159,6 +165,28 @@ async fn start_at_first_sight(
     let looked_at = known.releases.iter().map(|state| state.looked_at).max().max(known.watch.listed_at);
     let earliest = now.checked_sub(LOOK_BACK).unwrap_or(now);
     let since = looked_at.unwrap_or(earliest).max(earliest);
+    Ok(first_session(world, release, since, now).await?.unwrap_or(now))
+}
+
+/// Whether a release began to be offered so lately that whoever halted it did so lately too. Where nobody can tell when
+/// it began, it is not.
+pub async fn is_young(world: &AppWorld, release: &Release, now: Timestamp) -> Result<bool, PortError> {
+    let began = match release.started_at {
+        Some(at) => Some(at),
+        None => {
+            let earliest = now.checked_sub(LOOK_BACK).unwrap_or(now);
+            first_session(world, release, earliest, now).await?
+        }
+    };
+    Ok(began.is_some_and(|began| now.duration_since(began) < YOUNG))
+}
+
+async fn first_session(
+    world: &AppWorld,
+    release: &Release,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, PortError> {
     let request = MetricRequest {
         window: Window::new(since, now),
         crashes_from: since,
@@ -168,7 +196,7 @@ async fn start_at_first_sight(
         version: release.version.clone(),
         others: Vec::new(),
     };
-    Ok(world.metrics.first_session(&request, since).await?.unwrap_or(now))
+    world.metrics.first_session(&request, since).await
 }
 
 /// A look at one release: what is remembered, and what is read of it.
@@ -181,6 +209,8 @@ struct Look<'w> {
     partials: Partials,
     seen: Seen,
     spared: Option<Spared>,
+    /// Set where the next step of the rollout is asked for.
+    share: Option<ShareFacts>,
     queries: Vec<QueryCost>,
     writes: Vec<Write>,
 }
@@ -204,6 +234,7 @@ impl<'w> Look<'w> {
             partials,
             seen,
             spared: None,
+            share: None,
             queries: Vec::new(),
             writes: Vec::new(),
         }
@@ -220,7 +251,8 @@ impl<'w> Look<'w> {
     }
 
     fn facts(&self) -> Facts {
-        Facts::gather(self.release, &self.state, &self.partials, self.seen.clone())
+        let gathered = Facts::gather(self.release, &self.state, &self.partials, self.seen.clone());
+        Facts { share: self.share, ..gathered }
     }
 
     fn need(&self) -> Need {

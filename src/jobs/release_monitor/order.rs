@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::super::{AppReport, AppWorld};
-use super::{ReleaseMonitor, about, act, enter, leave, observe, tell};
+use super::{ReleaseMonitor, about, act, changed, enter, leave, observe, tell};
 use crate::domain::control::{Heard, Leave, Order};
 use crate::domain::ids::{DecisionId, VersionName};
 use crate::domain::judge::Decision;
@@ -103,6 +103,8 @@ async fn with_lease(
     report.user_fraction = release.user_fraction;
     if next == NextStep::Confirm {
         report.withheld = Some(format!("the store shows it as {} already", release.status.as_str()));
+        // It was said all the same.
+        job.state.commit(lease, said(job, &state, &change).into_iter().collect()).await?;
         return Ok(report);
     }
     let planned = intended(state, change, now);
@@ -110,6 +112,7 @@ async fn with_lease(
     let Some(intent) = planned.open_intent().cloned() else { return Ok(report) };
     let messages = outbox::of_order(&planned, &intent.action, &about, &world.sinks(), now);
     let mut writes = leave::basis(world, &heard, &planned, before.as_ref());
+    writes.extend(before.and_then(|before| changed::entered(job, &before, (&release).into())));
     writes.push(Write::Release(Box::new(planned.clone())));
     writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
     writes.extend(recorded(job, world, &heard, &planned, &intent));
@@ -131,7 +134,7 @@ fn of_release(
     let before = known.releases.iter().find(|state| state.id == id).cloned();
     let start = release.started_at.unwrap_or(now);
     let mut state = before.clone().unwrap_or_else(|| ReleaseState::first_seen(id, release, start, now));
-    (state.last_seen, state.last_fraction) = (release.status, release.user_fraction);
+    state.shows(release, now);
     (state, before)
 }
 
@@ -163,16 +166,20 @@ fn recorded(
 ) -> Vec<Write> {
     let Some(word) = word_of(&intent.action) else { return Vec::new() };
     let what = intent.action.as_str().to_owned();
-    let said =
-        Kind::Controlled { word: word.clone(), what: what.clone(), scope: state.id.key.clone(), until: None };
-    let intended = Kind::intended(state, &intent.decision);
-    let entries = [said].into_iter().chain(intended).map(|kind| enter::entry(job, kind));
+    let intended = Kind::intended(state, &intent.decision).map(|kind| enter::entry(job, kind));
+    let entries = said(job, state, &intent.action).into_iter().chain(intended);
     let order = Order { change: what, release: state.version.clone(), word: word.clone() };
     let last = match heard {
         Heard::Words(control) => Some(Write::Control(world.id.clone(), Box::new(control.ordered(order)))),
         Heard::Unreadable(_) => None,
     };
     entries.chain(last).collect()
+}
+
+/// The entry of what a person said.
+fn said(job: &ReleaseMonitor<'_>, state: &ReleaseState, change: &Change) -> Option<Write> {
+    let (word, what) = (word_of(change)?.clone(), change.as_str().to_owned());
+    Some(enter::entry(job, Kind::Controlled { word, what, scope: state.id.key.clone(), until: None }))
 }
 
 fn word_of(change: &Change) -> Option<&PersonsWord> {

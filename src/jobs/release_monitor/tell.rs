@@ -105,8 +105,15 @@ impl Teller<'_> {
 
     /// Marks the message as being sent, then sends it.
     async fn begin(&mut self, notifier: &dyn Notifier, message: Message) -> Result<Message, StateError> {
-        if let Found::There(posted) = degraded::told(notifier, &message).await {
-            return self.sent(message, Some(posted)).await;
+        match degraded::told(notifier, &message).await {
+            Ok(Found::There(posted)) if !self.is_of_another(&message, &posted) => {
+                return self.sent(message, Some(posted)).await;
+            }
+            // The next run looks again. What is late by then is told without a look: twice rather than never.
+            Err(error) if error.outlook == Outlook::Passing && !message.is_late(self.job.clock.now()) => {
+                return Ok(self.left(message, &error));
+            }
+            Ok(_) | Err(_) => {}
         }
         let under = thread_of(&message, &self.messages).filter(|parent| notifier.holds(parent));
         let note = self.dressed(&message);
@@ -122,6 +129,11 @@ impl Teller<'_> {
         };
         let sending = self.commit(sending).await?;
         self.attempt(notifier, sending).await
+    }
+
+    /// Whether what was found in the channel is remembered as another message: a release can be halted again.
+    fn is_of_another(&self, message: &Message, found: &Posted) -> bool {
+        self.messages.iter().filter(|other| other.key != message.key).any(|other| other.is_at(found))
     }
 
     /// Marks the message once more and sends it: only the holder of the lease can mark it, and what a run has found that

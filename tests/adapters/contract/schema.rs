@@ -222,6 +222,7 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[CGD][A-Z0-9]{8,}$" => is_id("CGD", 8),
         "^[TE][A-Z0-9]{8,}$" => is_id("TE", 8),
         "^[D][A-Z0-9]{8,}$" => is_id("D", 8),
+        "^B[A-Z0-9]{8,}$" => is_id("B", 8),
         "^[T][A-Z0-9]{2,}$" => is_id("T", 2),
         "^[UW][A-Z0-9]{2,}$" => is_id("UW", 2),
         "^[UW][A-Z0-9]{8,}$|^$" => text.is_empty() || is_id("UW", 8),

@@ -6,6 +6,7 @@
 //! says how many departures; a path that fails is printed and can be given to `walk_again`.
 
 mod chooser;
+mod killed;
 mod outside;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use tidegate::domain::message::NoteKind;
 use tidegate::domain::outbox::Sink;
 use tidegate::domain::release::RolloutStatus;
 use tidegate::jobs::brakes::Brakes;
-use tidegate::jobs::release_monitor::{LEASE, ReleaseMonitor};
+use tidegate::jobs::release_monitor::{Asks, LEASE, ReleaseMonitor};
 use tidegate::jobs::{AppReport, AppWorld};
 use tidegate::ports::{Clock as _, Notifier, StateError};
 
@@ -88,7 +89,14 @@ fn world(ports: &Ports) -> AppWorld {
 }
 
 fn monitor<'p>(ports: &'p Ports, brakes: &'p Brakes, holder: &str) -> ReleaseMonitor<'p> {
-    ReleaseMonitor { state: ports, clock: ports, brakes, holder: holder.to_owned(), held: Mutex::default() }
+    ReleaseMonitor {
+        state: ports,
+        clock: ports,
+        brakes,
+        asks: Asks::Nothing,
+        holder: holder.to_owned(),
+        held: Mutex::default(),
+    }
 }
 
 /// The deadline of a run, as the command line has it.

@@ -27,8 +27,8 @@ use tidegate::domain::sketch::Sketch;
 use tidegate::jobs::release_monitor::LEASE;
 use tidegate::ports::{
     AppState, Basis, Clock, Counted, CrashReading, DailyReading, DailyRequest, Found, Lease, Marks, Memory,
-    MetricRequest, MetricSource, Moment, Notifier, PortError, Reading, RolloutTarget, StateError, StateStore,
-    Words, Write,
+    MetricRequest, MetricSource, Moment, Notifier, PortError, Reading, RolloutTarget, Saying, StateError,
+    StateStore, Words, Write,
 };
 
 /// How a call ends.
@@ -446,8 +446,8 @@ impl Words for Ports {
         Ok(self.call("heard", Kind::Read, |outside| outside.control.clone()).await?)
     }
 
-    async fn say(&self, _: &AppId, _: &Control, now: &Control) -> Result<(), StateError> {
-        Ok(self.call("say", Kind::Write, |outside| outside.control = now.clone()).await?)
+    async fn say(&self, _: &AppId, saying: Saying<'_>) -> Result<(), StateError> {
+        Ok(self.call("say", Kind::Write, |outside| outside.control = saying.now.clone()).await?)
     }
 }
 
