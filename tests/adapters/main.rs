@@ -17,6 +17,7 @@ mod contract;
 mod control;
 #[path = "../core/daily_fixture.rs"]
 mod daily_fixture;
+mod daily_reading;
 mod degraded;
 mod demo;
 mod doctor;
