@@ -246,6 +246,8 @@ async fn week(read_sessions: ReadSessions, looks: &[Timestamp]) -> (u64, usize, 
         target: Box::new(Store(start)),
         notifiers: BTreeMap::new(),
         links: tidegate::domain::links::Links::default(),
+        report_at: app.report_at,
+        picture: None,
     };
     let (mut bytes, mut queries, mut decisions) = (0, 0, Vec::new());
     for now in looks {

@@ -12,7 +12,7 @@ use crate::domain::calendar::Window;
 use crate::domain::control::Control;
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
-use crate::domain::daily::{Freshness, TopCrash, Totals};
+use crate::domain::daily::{AppPage, Freshness, TopCrash, Totals};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::heartbeat::{Beat, Heartbeat};
@@ -438,6 +438,8 @@ pub enum Write {
     Message(Box<Message>),
     /// Puts what is remembered of an app in the place of the older.
     Watch(AppId, Box<Watch>),
+    /// Puts the daily report of an app in the place of the older.
+    Report(Box<AppPage>),
     /// Puts what people have said about an app in the place of the older.
     Control(AppId, Box<Control>),
     /// Writes nothing: refuses the whole commit with [`StateError::Overtaken`] where something else is stored.
@@ -547,6 +549,12 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// As for [`Memory::app`].
     async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError>;
+
+    /// The newest daily report of an app, without its history; none where none was made.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn report(&self, app: &AppId) -> Result<Option<AppPage>, StateError>;
 
     /// When a job ran last; none where it never did.
     ///

@@ -77,7 +77,7 @@ async fn app_page(loaded: &Loaded, memory: &dyn Memory, app: &App, now: Timestam
     };
     // What lies after the instant that was asked about was not known then.
     let history: Vec<_> = history.into_iter().filter(|record| record.decided_at <= now).collect();
-    let steps = app.rollout.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default();
+    let steps = app.policy.rollout.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default();
     let subject = Subject {
         app: &app.id,
         platform: app.platform(),

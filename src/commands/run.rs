@@ -25,10 +25,10 @@ use crate::domain::judge::Decision;
 use crate::domain::skew;
 use crate::domain::verdict::Reason;
 use crate::exit::{Ended, Exit};
-use crate::jobs::android_rollout;
 use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::{Acted, AppReport, AppWorld, JobId};
+use crate::jobs::{android_rollout, status_reporter};
 use crate::ports::{Clock, Moment, StateError};
 use crate::report::{github, groups, human, json};
 use crate::world::{self, Acting, Loaded, World};
@@ -236,7 +236,7 @@ fn expected_within(job: JobId, world: &World) -> SignedDuration {
         JobId::ReleaseMonitor | JobId::Outbox => {
             world.apps.iter().map(|app| app.monitor_silence).min().unwrap_or_default()
         }
-        JobId::AndroidRollout => DAILY,
+        JobId::StatusReporter | JobId::AndroidRollout => DAILY,
     }
 }
 
@@ -285,6 +285,8 @@ async fn one_app(job: JobId, monitor: &ReleaseMonitor<'_>, app: &AppWorld, actin
     let outcome = match (job, acting) {
         (JobId::ReleaseMonitor, Acting::Live) => Box::pin(monitor.run(app)).await,
         (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
+        (JobId::StatusReporter, Acting::Live) => Box::pin(status_reporter::run(monitor, app)).await,
+        (JobId::StatusReporter, Acting::DryRun) => Box::pin(status_reporter::dry_run(monitor, app)).await,
         (JobId::AndroidRollout, Acting::Live) => Box::pin(android_rollout::run(monitor, app)).await,
         (JobId::AndroidRollout, Acting::DryRun) => android_rollout::dry_run(monitor, app).await,
         (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,

@@ -4,6 +4,8 @@
 //! on every face; nothing is guessed. Unlike a decision it is never an input of anything that acts.
 
 pub mod remembered;
+pub mod told;
+pub mod upcoming;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -239,6 +241,18 @@ pub struct Cost {
     pub month_budget: Option<u64>,
     /// Bytes that this report itself was billed for.
     pub report_bytes: u64,
+    /// Bytes that the reports of this cycle were billed for, this one included; they are part of those of the cycle.
+    #[serde(default)]
+    pub reports_bytes: u64,
+}
+
+impl AppPage {
+    /// The page as it is kept: its history is in the decisions.
+    #[must_use]
+    pub fn without_history(&self) -> Self {
+        let release = self.release.clone().map(|release| ReleasePage { history: Vec::new(), ..release });
+        Self { release, ..self.clone() }
+    }
 }
 
 /// One look of the monitor at a release.

@@ -99,7 +99,9 @@ impl NoteKind {
         }
     }
 
-    fn symbol_and_word(self) -> (&'static str, &'static str) {
+    /// What a headline begins with.
+    #[must_use]
+    pub fn symbol_and_word(self) -> (&'static str, &'static str) {
         match self {
             Self::Warning => ("⚠️", "WARNING"),
             Self::Halt => ("🛑", "HALTED"),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::advance::{self, Step};
 use super::control::Said;
+use super::daily::{AppPage, told};
 use super::decision::Record;
 use super::heartbeat::Silence;
 use super::ids::{AppId, DecisionId, Platform};
@@ -432,6 +433,28 @@ pub fn of_order(
     let Some(note) = message::of_order(state, change) else { return Vec::new() };
     let takers = sinks.iter().filter(|sink| sink.takes(note.kind)).copied();
     takers.filter_map(|sink| merged(note.clone(), sink, Delivery::Waiting, now, state, known)).collect()
+}
+
+/// The message of the daily report of an app, in the thread of its release. Where nothing is known of any release it stands
+/// alone.
+#[must_use]
+pub fn daily(page: &AppPage, note: Note, known: &[Message], now: Timestamp) -> Message {
+    let of_app = || ReleaseId { app: page.app.clone(), platform: page.platform, key: String::new() };
+    let release = page.release.as_ref().map_or_else(of_app, |release| release.id.clone());
+    let about: Vec<Message> = known.iter().filter(|message| message.release == release).cloned().collect();
+    Message {
+        key: told::key(page),
+        sink: Sink::Slack,
+        parent: page.release.as_ref().and_then(|_| thread(note.kind, &about)),
+        release,
+        note,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: now,
+        refusal: None,
+    }
 }
 
 /// The message about a hold that was set, is about to end, or was ended, in the thread of the release that it is about.

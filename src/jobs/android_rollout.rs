@@ -22,7 +22,7 @@ const WIDENS_BY_ITSELF: &str = "the App Store widens a phased release by itself,
 pub fn asks(job: JobId) -> Asks {
     match job {
         JobId::AndroidRollout => Asks::NextStep,
-        JobId::ReleaseMonitor | JobId::Outbox => Asks::Nothing,
+        JobId::ReleaseMonitor | JobId::StatusReporter | JobId::Outbox => Asks::Nothing,
     }
 }
 

@@ -154,6 +154,7 @@ mod tests {
             notices: Vec::new(),
             silence: None,
             withheld: None,
+            daily: None,
         }
     }
 

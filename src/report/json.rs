@@ -59,6 +59,7 @@ pub fn result(report: &AppReport) -> Value {
         "withheld": report.withheld,
         "problems": report.problems,
         "notices": report.notices,
+        "report": report.daily.as_deref().map(super::daily::json),
     })
 }
 

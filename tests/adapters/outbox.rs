@@ -185,6 +185,8 @@ impl Outbox {
             metrics: Box::new(Idle),
             target: Box::new(Idle),
             notifiers,
+            report_at: jiff::civil::Time::midnight(),
+            picture: None,
             links: Links { runbook: Some("https://wiki.example/".to_owned()), ..Links::default() },
         };
         let (state, clock) = (open(self.folder.path()), FixedClock(at(now)));
@@ -195,8 +197,8 @@ impl Outbox {
             clock: &clock,
             holder,
             brakes: &brakes,
-            held,
             asks: Asks::Nothing,
+            held,
         };
         let reports = job.run(&world).await.unwrap();
         reports.into_iter().flat_map(|report| report.problems).collect()

@@ -10,11 +10,11 @@ mod act;
 mod changed;
 mod degraded;
 mod enter;
-mod leave;
+pub(super) mod leave;
 mod observe;
 pub mod order;
 mod pause;
-mod tell;
+pub(super) mod tell;
 mod watch;
 
 use std::sync::{Mutex, PoisonError};
@@ -427,7 +427,7 @@ enum Looked {
 }
 
 /// A decision, and what has to be written down with it.
-struct Judged {
+pub(super) struct Judged {
     record: Record,
     state: ReleaseState,
     /// The state as it was observed, without what the decision adds.

@@ -77,6 +77,8 @@ fn world(ports: &Ports) -> AppWorld {
         switch: Switch::Auto,
         configuration: String::new(),
         links: Links::default(),
+        report_at: jiff::civil::Time::midnight(),
+        picture: None,
         monitor_silence: SignedDuration::from_hours(3),
         read_sessions: ReadSessions::EveryRun,
         alarm_after_runs: 3,

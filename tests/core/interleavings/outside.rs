@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tidegate::domain::calendar::UtcDay;
 use tidegate::domain::control::Control;
 use tidegate::domain::counts::{Counts, DayCrashes, DaySessions, Partials};
+use tidegate::domain::daily::AppPage;
 use tidegate::domain::daily::{Freshness, Totals};
 use tidegate::domain::decision::Record;
 use tidegate::domain::heartbeat::{Beat, Heartbeat};
@@ -188,7 +189,7 @@ impl Outside {
             Write::Decision(record) => self.decisions.push(*record),
             Write::Watch(_, watch) => self.state.watch = *watch,
             Write::Control(_, control) => self.control = *control,
-            Write::Ledger(_) | Write::Provided(_) => {}
+            Write::Ledger(_) | Write::Provided(_) | Write::Report(_) => {}
         }
     }
 
@@ -453,6 +454,10 @@ impl Words for Ports {
 
 #[async_trait]
 impl Memory for Ports {
+    async fn report(&self, _: &AppId) -> Result<Option<AppPage>, StateError> {
+        Ok(None)
+    }
+
     async fn heartbeat(&self, _: &str) -> Result<Option<Heartbeat>, StateError> {
         Ok(None)
     }
