@@ -33,7 +33,7 @@ pub struct Forecast {
     pub halt: Wait,
     /// Until a fast-track, at the present crash rate.
     pub fast_track: Wait,
-    /// When the one fast-track check of the cycle comes; none where it has been made.
+    /// When the one fast-track check of the cycle comes; none where it has been made or is due.
     pub fast_track_check: Option<Timestamp>,
 }
 
@@ -70,7 +70,7 @@ pub fn forecast(record: &Record, now: Timestamp) -> Forecast {
             None => Wait::Past,
             Some(_) => wait(lift(facts, policy), facts.mature().sessions, traffic, facts, now),
         },
-        fast_track_check: check,
+        fast_track_check: check.filter(|at| *at > now),
     }
 }
 

@@ -46,6 +46,7 @@ mod no_fail_points;
 mod outbox;
 mod page;
 mod pairs;
+mod plan;
 mod play_faults;
 mod play_recovery;
 mod play_requests;
