@@ -174,15 +174,10 @@ async fn told_of(
 async fn look(channel: &dyn Notifier, keys: &[String], since: Timestamp) -> Result<Found, PortError> {
     let mut found = Ok(Found::Nowhere);
     for place in [Some(channel), channel.fallback()].into_iter().flatten() {
-        for key in keys {
-            match place.find(key, None, since, LOOK_BACK).await {
-                Ok(Found::There(posted)) => return Ok(Found::There(posted)),
-                Ok(Found::Nowhere) => {}
-                unclear => {
-                    found = unclear;
-                    break;
-                }
-            }
+        match place.find_any(keys, since).await {
+            Ok(Found::There(posted)) => return Ok(Found::There(posted)),
+            Ok(Found::Nowhere) => {}
+            unclear => found = unclear,
         }
     }
     found
