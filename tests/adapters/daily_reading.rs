@@ -455,7 +455,8 @@ async fn the_demo_shows_crashes_of_which_one_is_new_in_a_bad_release() {
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     let approved = at("2026-11-16T07:00:00Z");
     let [before, after] = [-24, 30].map(|hours| approved + jiff::SignedDuration::from_hours(hours));
-    for (scenario, leading) in [(Scenario::Good, Seen::Before), (Scenario::Bad, Seen::New)] {
+    // A good one has hardly any, and none that is new.
+    for (scenario, least, leading) in [(Scenario::Good, 1, Seen::Before), (Scenario::Bad, 3, Seen::New)] {
         let app = App { scenario, platform: Platform::Android };
         let mut source = EventSource::new(scenario, app.platform, 7, approved, berlin.clone());
         let offered = |fraction, status| Exposure { fraction, status };
@@ -477,7 +478,7 @@ async fn the_demo_shows_crashes_of_which_one_is_new_in_a_bad_release() {
         let reading =
             try_read_of(&app.package(), embedded, SessionSource::FirebaseSessions, &asked).await.unwrap();
         let top = reading.crashes.unwrap();
-        assert_eq!((top.len(), top[0].seen), (3, leading), "{top:?}");
+        assert!(top.len() >= least && top[0].seen == leading, "{top:?}");
         assert!(top[0].title.contains("CheckoutViewModel.pay"), "{top:?}");
         assert!(top.iter().any(|crash| crash.seen == Seen::Before), "{top:?}");
         assert!(reading.last_day.unwrap().totals.counts.sessions > 0);
