@@ -104,9 +104,9 @@ impl Format {
         width: 920,
         rate_height: 216,
         small_height: 76,
-        font: 13,
+        font: 14,
         left: 76,
-        right: 84,
+        right: 90,
         points: 180,
         times: 8,
     };
@@ -119,7 +119,7 @@ impl Format {
         left: 62,
         right: 12,
         points: 80,
-        times: 4,
+        times: 3,
     };
     /// Above each panel, for its title and some air.
     const TITLE: i32 = 40;
