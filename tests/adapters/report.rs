@@ -32,7 +32,7 @@ async fn a_report_is_written_from_what_is_remembered_and_asks_nobody() {
     let release = &report["apps"][0]["release"];
     assert_eq!(
         (release["status"].as_str(), release["cycle"]["sessions"]["valid"].as_u64()),
-        (Some("halted"), Some(1_000))
+        (Some("halted"), Some(1_001))
     );
     assert_eq!(release["history"][0]["decision"], "halt");
     let page = std::fs::read_to_string(town.path("out/report.html")).unwrap();

@@ -77,6 +77,14 @@ fn what_rolls_out_comes_before_what_was_halted_later() {
     assert_eq!(release_of(&releases).unwrap().id.key, "2");
     assert_eq!(release_of(&releases[..1]).unwrap().id.key, "1");
     assert!(release_of(&[]).is_none());
+    let mut older = state("0", RolloutStatus::Completed);
+    older.cycle_start = day_two();
+    let listed = [state("1", RolloutStatus::Halted), older];
+    assert_eq!(
+        release_of(&listed).unwrap().id.key,
+        "1",
+        "what users had before is listed next to what was halted"
+    );
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn trouble_and_silence_are_told() {
     };
     let page = page(&subject(&app, &policy, &[]), &[], &watch, &[beat], &[], day_two());
     assert_eq!((page.unwatched_hours, page.cost.month_bytes), (Some(6), 9));
-    insta::assert_snapshot!(page.problems.join("\n"), @"");
+    insta::assert_snapshot!(page.problems.join("\n"), @"nothing could be concluded for 4 runs since 2026-11-16 11:00 UTC: sessions-stale");
 }
 
 /// A phased release of the App Store knows its day by Apple's own shares.
@@ -185,7 +193,34 @@ fn the_terminal_says_it_all_on_lines_of_its_own() {
     let text = terminal::text(&report);
     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
     let shown = text.replace(&tidegate::domain::plain::line(HOSTILE), "HOSTILE");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    ■ android (Android) 26.3.0: Halted
+      Stopped at 15 % of users. 99.881 % of sessions are crash-free; the whole band lies below the objective of 99.950 %.
+      last day sessions     99.884 % crash-free [99.770 % to 99.953 %], 20,800 (24 crashed)
+      last day users        99.725 % crash-free [99.414 % to 99.902 %], 6,933 (19 crashed)
+      whole cycle sessions  99.881 % crash-free [99.819 % to 99.927 %], 62,400 (74 crashed)
+      whole cycle users     99.716 % crash-free [99.549 % to 99.836 %], 20,800 (59 crashed)
+      fix                   crash-free sessions +0.081 percentage points (better) than 26.2.9
+      crash                 CheckoutActivity.pay (812 users, 1,082 events, new)
+      crash                 HOSTILE (231 users, 308 events, seen before)
+      crash                 MapView.onLowMemory (44 users, 58 events, seen before)
+      data up to            Wed 18 Nov, 11:50 (10 min before)
+      cost                  4.5 GiB in this cycle, 57.0 GiB this month of 1.0 TiB
+
+    ✓ tablet (Android) 9.12.1-rc.2+build.40291: Completed
+      Offered to everybody. 99.982 % of sessions are crash-free; the whole band lies above the objective of 99.950 %.
+      last day sessions     not known
+      last day users        not known
+      whole cycle sessions  99.982 % crash-free [99.976 % to 99.986 %], 1,230,000 (221 crashed)
+      whole cycle users     99.957 % crash-free [99.943 % to 99.968 %], 410,000 (176 crashed)
+      top crashes           not known
+      data up to            Wed 18 Nov, 11:50 (10 min before)
+      cost                  4.5 GiB in this cycle, 57.0 GiB this month
+
+    ○ kiosk (Android): Unknown
+      The store lists no release, or none was looked at yet.
+      cost                  4.5 GiB in this cycle, 57.0 GiB this month of 1.0 TiB
+    ");
 }
 
 /// The charts of a document, without their fences.
@@ -247,7 +282,13 @@ fn hostile_text_in_markdown_is_text() {
 fn the_table_has_the_full_numbers_and_the_caption_names_the_lines() {
     let document = markdown::text(&report(), ROOM);
     let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| ")).take(5).collect();
-    insta::assert_snapshot!(rows.join("\n"), @"");
+    insta::assert_snapshot!(rows.join("\n"), @r"
+    | app | version | state | crash-free sessions | band | sessions | offered to | data up to |
+    | android &#40;Android&#41; | 26.3.0 | ■ Halted | 99.881 % | 99.819 % to 99.927 % | 62,400 &#40;74 crashed&#41; | 15 % | Wed 18 Nov, 11:50 |
+    | ios &#40;iOS&#41; | 26.3.0 | ▶ Rolling out | 99.953 % | 99.916 % to 99.977 % | 76,960 &#40;36 crashed&#41; | 5 % | Wed 18 Nov, 11:50 |
+    | tablet &#40;Android&#41; | 9.12.1-rc.2&#43;build.40291 | ✓ Completed | 99.982 % | 99.976 % to 99.986 % | 1,230,000 &#40;221 crashed&#41; | 100 % | Wed 18 Nov, 11:50 |
+    | kiosk &#40;Android&#41; | not known | ○ Unknown | not known | not known | not known | not known | not known |
+    ");
     assert!(document.contains("Lines, in this order: lower bound, rate, upper bound, objective (99.950 %)."));
 }
 

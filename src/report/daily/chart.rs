@@ -86,7 +86,7 @@ pub struct Format {
     rate_height: i32,
     /// The height of each of the two panels below.
     small_height: i32,
-    /// The size of its letters.
+    /// The size of its letters, from the top of the highest to the bottom of the lowest.
     font: i32,
     /// Where the axes begin, from the left.
     left: i32,
@@ -104,9 +104,9 @@ impl Format {
         width: 920,
         rate_height: 216,
         small_height: 76,
-        font: 13,
+        font: 17,
         left: 76,
-        right: 84,
+        right: 98,
         points: 180,
         times: 8,
     };
@@ -115,11 +115,11 @@ impl Format {
         width: 330,
         rate_height: 190,
         small_height: 70,
-        font: 12,
-        left: 62,
+        font: 15,
+        left: 64,
         right: 12,
         points: 80,
-        times: 4,
+        times: 3,
     };
     /// Above each panel, for its title and some air.
     const TITLE: i32 = 40;
@@ -311,8 +311,11 @@ impl<'a> Chart<'a> {
         let at_objective = panel.y(objective.ratio());
         let named = format!("SLO {}", short_percent(objective));
         if self.format.right < self.format.left {
-            let above = (panel.left + 4 * SCALE, at_objective - pen.font / 2 - SCALE);
-            return pen.text(&named, above, HPos::Left, pen.palette.objective);
+            // Where there is no room beside it, it stands on the side of the line that the rate does not end on.
+            let below = line.last().is_some_and(|(_, end)| *end < at_objective);
+            let away = if below { pen.font / 2 + 2 * SCALE } else { -pen.font / 2 - SCALE };
+            let beside = (panel.right - 4 * SCALE, at_objective + away);
+            return pen.text(&named, beside, HPos::Right, pen.palette.objective);
         }
         let side = panel.right + 8 * SCALE;
         let Some((_, end)) = line.last() else { return Ok(()) };

@@ -160,7 +160,7 @@ fn app(page: &AppPage, report: &DailyReport) -> Markup {
                 }
                 (badge(words::standing(page), None))
             }
-            p.verdict { (words::verdict(page)) }
+            p.verdict { (words::verdict(page).replace(" %", "\u{a0}%")) }
             (problems(page))
             @if let Some(release) = &page.release { (of_release(page, release, report)) }
             (links(page))
@@ -332,7 +332,7 @@ fn rates(release: &ReleasePage) -> Markup {
     let columns =
         [("release.last_day", release.last_day.as_ref()), ("release.cycle", release.cycle.as_ref())];
     html! {
-        table {
+        table.measures {
             caption { "Rates" }
             thead {
                 tr {
@@ -394,7 +394,7 @@ fn capital(side: &str) -> &'static str {
 fn of_fix(fix: &Fix, release: &ReleasePage) -> Markup {
     let columns = [("release.fix.then", Some(&fix.then)), ("release.fix.now", Some(&fix.now))];
     html! {
-        table {
+        table.measures {
             caption { "What this version changed" }
             thead {
                 tr {
@@ -426,17 +426,17 @@ fn crashes(page: &AppPage, release: &ReleasePage) -> Markup {
                 h3 { "Top crashes" }
                 p.quiet { (if known.is_some() { "No crash report in this cycle." } else { "Not known: no daily report has counted them yet." }) }
             } @else {
-                table {
+                table.crashes role="table" {
                     caption { "Top crashes " span.quiet.small { (known.unwrap_or_default()) } }
-                    thead {
-                        tr {
-                            th scope="col" { "Crash" }
-                            th.number scope="col" { "Users" }
-                            th.number scope="col" { "Events" }
-                            th scope="col" { "Seen" }
+                    thead role="rowgroup" {
+                        tr role="row" {
+                            th scope="col" role="columnheader" { "Crash" }
+                            th.number scope="col" role="columnheader" { "Users" }
+                            th.number scope="col" role="columnheader" { "Events" }
+                            th scope="col" role="columnheader" { "Seen" }
                         }
                     }
-                    tbody { @for (index, crash) in release.crashes.iter().enumerate() { (crash_row(index, crash)) } }
+                    tbody role="rowgroup" { @for (index, crash) in release.crashes.iter().enumerate() { (crash_row(index, crash)) } }
                 }
             }
         }
@@ -446,8 +446,8 @@ fn crashes(page: &AppPage, release: &ReleasePage) -> Markup {
 fn crash_row(index: usize, crash: &TopCrash) -> Markup {
     let key = format!("release.crashes.{index}");
     html! {
-        tr {
-            th scope="row" {
+        tr role="row" {
+            th scope="row" role="rowheader" {
                 strong { (datum(&format!("{key}.title"), Some(shown(&crash.title)), &shown(&crash.title))) }
                 @if !crash.subtitle.trim().is_empty() { br; span.small { (outside(&crash.subtitle)) } }
                 br; span.quiet.small {
@@ -455,9 +455,9 @@ fn crash_row(index: usize, crash: &TopCrash) -> Markup {
                     @if let Some(link) = crash.link.as_ref().filter(|link| leads(link)) { ", " (anchor_to(link)) }
                 }
             }
-            td.number { (number(&format!("{key}.users"), Some(crash.users))) }
-            td.number { (number(&format!("{key}.events"), Some(crash.events))) }
-            td { (words::seen(crash.seen)) }
+            td.number role="cell" data-unit="users" { (number(&format!("{key}.users"), Some(crash.users))) }
+            td.number role="cell" data-unit="events" { (number(&format!("{key}.events"), Some(crash.events))) }
+            td role="cell" { (words::seen(crash.seen)) }
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct Standing {
 pub fn standing(page: &AppPage) -> Standing {
     let of = |tone, symbol, word| Standing { tone, symbol, word };
     let Some(release) = &page.release else {
-        return of(Tone::Unknown, "○", "Nothing known");
+        return of(Tone::Unknown, "○", "Unknown");
     };
     let newest = release.history.last().map(|look| look.decision);
     match (release.status, newest) {
