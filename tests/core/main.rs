@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a walk says how many paths it took")]
 
+mod advancing;
 mod forecast;
 mod interleavings;
 mod judging;
