@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::escape::{self, markdown, workflow_message, workflow_property};
 use super::human::interval;
+use crate::domain::daily::DailyReport;
 use crate::domain::judge::Decision;
 use crate::domain::verdict::Reason;
 use crate::jobs::{Acted, AppReport};
@@ -43,7 +44,17 @@ pub fn summary(job: &str, dry_run: bool, notices: &[String], reports: &[AppRepor
         }
         text.push_str(&row);
     }
-    text + "\n" + &problems
+    let text = text + "\n" + &problems;
+    let daily = daily(reports, room - text.len());
+    text + &daily
+}
+
+/// The daily reports of all apps, where the job made any, in at most so many bytes.
+fn daily(reports: &[AppReport], room: usize) -> String {
+    let made: Vec<_> = reports.iter().filter_map(|report| report.daily.as_deref()).collect();
+    let Some(first) = made.first() else { return String::new() };
+    let apps = made.iter().flat_map(|daily| daily.apps.iter().cloned()).collect();
+    super::daily::markdown::text(&DailyReport { apps, ..(*first).clone() }, room)
 }
 
 /// The first problems, in at most so many bytes.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
+mod android_rollout;
 mod asc_faults;
 mod bigquery;
 mod bigquery_faults;
@@ -56,6 +57,7 @@ mod slack_faults;
 mod slack_pictures;
 mod sparing;
 mod state_conformance;
+mod status_reporter;
 mod support;
 mod takeover;
 mod telemetry;

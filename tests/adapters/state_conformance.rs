@@ -11,6 +11,7 @@ use tidegate::domain::calendar::UtcDay;
 use tidegate::domain::canonical;
 use tidegate::domain::control::{Control, ControlMode, Said};
 use tidegate::domain::counts::{Counts, DayPartial, Partials};
+use tidegate::domain::daily::remembered::{self, Subject};
 use tidegate::domain::decision::{Judged, Record};
 use tidegate::domain::facts::{Facts, Seen};
 use tidegate::domain::heartbeat::{self, Beat, Completion};
@@ -363,6 +364,33 @@ async fn the_watch_over_an_app_is_kept<S: Store>(place: &Place) {
     assert_eq!(store.memory().app(&app()).await.unwrap().watch, watch);
 }
 
+async fn the_newest_report_of_an_app_is_kept<S: Store>(place: &Place) {
+    let store = S::open(place);
+    assert_eq!(store.memory().report(&app()).await.unwrap(), None);
+    let lease = acquire(&store, "p1/run").await.unwrap();
+    let record = decision(NOW);
+    let subject = Subject {
+        app: &app(),
+        platform: Platform::Android,
+        policy: &record.policy,
+        steps: &[],
+        monitor_silence: SignedDuration::from_hours(3),
+        month_budget: Some(7),
+        links: Vec::new(),
+    };
+    let watch = Watch::default();
+    let made = |day: &str| {
+        let history = std::slice::from_ref(&record);
+        remembered::page(&subject, &[state("200")], &watch, &[], history, at(day)).without_history()
+    };
+    for day in [NOW, "2026-11-19T12:00:00Z"] {
+        store.commit(&lease, vec![Write::Report(Box::new(made(day)))]).await.unwrap();
+        assert_eq!(store.memory().report(&app()).await.unwrap(), Some(made(day)));
+    }
+    let other = AppId::new("ios").unwrap();
+    assert_eq!(store.memory().report(&other).await.unwrap(), None);
+}
+
 fn told(key: &str) -> Write {
     let kind = Kind::Told {
         message: key.to_owned(),
@@ -671,6 +699,7 @@ every_store!(
     a_decision_is_never_changed,
     the_last_decision_is_the_newest,
     the_history_of_a_release_is_whole_and_in_order,
+    the_newest_report_of_an_app_is_kept,
     messages_keep_the_order_in_which_they_were_written,
     counts_that_start_anew_forget_every_day,
     apps_do_not_see_each_other,

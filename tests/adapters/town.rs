@@ -193,17 +193,26 @@ impl Town {
 
     /// Starts the monitor, waits until the fault holds one of its requests, and kills it.
     pub async fn kill_at(&self, fault: Fault) -> Reached {
+        self.kill_job_at("release-monitor", fault).await
+    }
+
+    /// The same with another job.
+    pub async fn kill_job_at(&self, job: &str, fault: Fault) -> Reached {
         self.sandbox.model().clear_requests();
         self.sandbox.model().add_fault(fault);
-        let reached =
-            self.kill_when(|| self.sandbox.model().requests().iter().any(|request| request.fault)).await;
+        let is_there = || self.sandbox.model().requests().iter().any(|request| request.fault);
+        let reached = self.kill_job_when(job, is_there).await;
         self.sandbox.model().clear_faults();
         reached
     }
 
     /// Starts the monitor and kills it once that is true.
     pub async fn kill_when(&self, is_there: impl Fn() -> bool) -> Reached {
-        let mut child = self.tidegate(&["run", "release-monitor", "--now", NOW]).spawn().unwrap();
+        self.kill_job_when("release-monitor", is_there).await
+    }
+
+    async fn kill_job_when(&self, job: &str, is_there: impl Fn() -> bool) -> Reached {
+        let mut child = self.tidegate(&["run", job, "--now", NOW]).spawn().unwrap();
         let reached = loop {
             if is_there() {
                 break Reached::Yes;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "a walk says how many paths it took")]
 
+mod advancing;
 mod daily;
 mod daily_fixture;
 mod forecast;
