@@ -228,7 +228,7 @@ fn charts(document: &str) -> Vec<String> {
     document.split("```mermaid\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
-fn between<'t>(line: &'t str, open: char, close: char) -> &'t str {
+fn between(line: &str, open: char, close: char) -> &str {
     line.split_once(open).unwrap().1.rsplit_once(close).unwrap().0
 }
 

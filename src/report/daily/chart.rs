@@ -287,7 +287,7 @@ impl<'a> Chart<'a> {
         pen.title(panel, Format::MARKS, "Crash-free sessions")?;
         let objective = self.page.slo.crash_free_sessions;
         let known = |look: &&Look| Some((panel.x(look.at), panel.y(look.lower?), panel.y(look.upper?)));
-        let band: Vec<(i32, i32, i32)> = self.points.iter().filter_map(|look| known(&look)).collect();
+        let band: Vec<(i32, i32, i32)> = self.points.iter().filter_map(known).collect();
         pen.band(&band)?;
         for tick in series::ticks(self.rates.0, self.rates.1, PARTS) {
             pen.grid(panel, panel.y(tick), &plain_percent(tick, self.rates))?;
