@@ -126,6 +126,8 @@ pub enum Command {
     Doctor,
     /// Show what is remembered of every app
     Status,
+    /// Show what happens next and when: sessions still needed, next step, next report, projected cost
+    Plan(AsOf),
     /// Write a report of every app, as a page, a picture, Markdown and JSON, from what is remembered
     Report(Report),
     /// Check or show the configuration
@@ -304,6 +306,14 @@ pub struct Report {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Report as of this instant, for example 2026-11-18T12:00:00Z
+    #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
+}
+
+/// Looks at what is remembered, as of some instant.
+#[derive(Debug, Args)]
+pub struct AsOf {
+    /// Look as of this instant, for example 2026-11-18T12:00:00Z
     #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
     pub now: Option<Timestamp>,
 }

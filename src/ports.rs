@@ -12,7 +12,7 @@ use crate::domain::calendar::Window;
 use crate::domain::control::Control;
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{DayCrashes, DaySessions, Partials};
-use crate::domain::daily::{Freshness, TopCrash, Totals};
+use crate::domain::daily::{AppPage, Freshness, TopCrash, Totals};
 use crate::domain::decision::Record;
 use crate::domain::facts::AbsentTable;
 use crate::domain::heartbeat::{Beat, Heartbeat};
@@ -438,6 +438,8 @@ pub enum Write {
     Message(Box<Message>),
     /// Puts what is remembered of an app in the place of the older.
     Watch(AppId, Box<Watch>),
+    /// Puts the daily report of an app in the place of the older.
+    Report(Box<AppPage>),
     /// Puts what people have said about an app in the place of the older.
     Control(AppId, Box<Control>),
     /// Writes nothing: refuses the whole commit with [`StateError::Overtaken`] where something else is stored.
@@ -548,6 +550,12 @@ pub trait Memory: Send + Sync {
     /// As for [`Memory::app`].
     async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError>;
 
+    /// The newest daily report of an app, without its history; none where none was made.
+    ///
+    /// # Errors
+    /// As for [`Memory::app`].
+    async fn report(&self, app: &AppId) -> Result<Option<AppPage>, StateError>;
+
     /// When a job ran last; none where it never did.
     ///
     /// # Errors
@@ -619,6 +627,21 @@ pub trait Notifier: Send + Sync {
         since: Timestamp,
         age: SignedDuration,
     ) -> Result<Found, PortError>;
+
+    /// Looks once for a message with any of these keys, since a little before `since`, and gives none of them time to
+    /// arrive. What is only in a thread is not found.
+    ///
+    /// # Errors
+    /// As for [`Notifier::find`].
+    async fn find_any(&self, keys: &[String], since: Timestamp) -> Result<Found, PortError> {
+        for key in keys {
+            match self.find(key, None, since, SignedDuration::MAX).await? {
+                Found::Nowhere => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Found::Nowhere)
+    }
 
     /// Whether a message can still be edited there, and be replied to.
     fn holds(&self, _posted: &Posted) -> bool {

@@ -34,6 +34,7 @@ use crate::domain::outbox::Sink;
 use crate::exit::Ended;
 use crate::jobs::{AppReport, AppWorld};
 use crate::ports::{Notifier, PortError, RolloutTarget, StateStore};
+use crate::report::daily::picture;
 
 /// Where a configuration is looked for, in this order.
 const PLACES: [&str; 2] = ["tidegate.toml", ".github/tidegate.toml"];
@@ -380,6 +381,8 @@ fn app_world(
         target: Box::new(Watched(sides.target)),
         notifiers: sides.notifiers,
         links,
+        report_at: app.report_at,
+        picture: Some(|page| picture::image(page).map_err(|error| error.to_string())),
     }
 }
 

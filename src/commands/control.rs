@@ -25,8 +25,8 @@ use crate::domain::release::{Change, ReleaseState};
 use crate::domain::rollout::NextStep;
 use crate::exit::{Ended, Exit};
 use crate::jobs::brakes::Brakes;
-use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::release_monitor::order::{self, Refused};
+use crate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use crate::jobs::{Acted, AppReport, AppWorld};
 use crate::ports::{Clock, Saying, StateError, StateStore};
 use crate::report::{human, json as machine};
@@ -209,6 +209,7 @@ async fn ordered(args: &Ordered, change: Change, common: &Common) -> Result<Exit
         clock: clock.as_ref(),
         holder: run::holder(),
         brakes: &brakes,
+        asks: Asks::Nothing,
         held: Mutex::default(),
     };
     let left = end.saturating_duration_since(clock::steady());

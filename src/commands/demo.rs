@@ -69,7 +69,7 @@ async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended
 async fn told(args: &Demo, folder: &Path, end: Timestamp) -> Result<PathBuf, Ended> {
     let loaded = world::load(Some(&folder.join("tidegate.toml")))?;
     let state = loaded.state(Acting::DryRun)?;
-    let week = report::gathered(&loaded, state.memory(), &[], end).await?;
+    let week = report::gathered(&loaded, state.as_ref(), &[], end).await?;
     if args.keep.is_some() {
         report::write(&week, folder)?;
         return Ok(folder.join("report.html"));

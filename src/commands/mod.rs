@@ -10,6 +10,7 @@ pub mod import;
 pub mod ledger;
 pub mod observe;
 pub mod place;
+pub mod plan;
 pub mod print;
 pub mod report;
 pub mod run;
@@ -41,6 +42,7 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
         Command::Ledger => ledger::ledger(&common).await,
         Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
+        Command::Plan(args) => plan::plan(&args, &common).await,
         Command::Report(args) => report::report(&args, &common).await,
         Command::Config { action } => config::config(action, &common),
         Command::Schema => config::schema(),

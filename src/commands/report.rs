@@ -16,9 +16,11 @@ use crate::adapters::redact;
 use crate::cli::{Common, Output, Report};
 use crate::config::App;
 use crate::domain::daily::remembered::{self, Subject};
-use crate::domain::daily::{AppPage, DAILY_REPORT_VERSION, DailyReport};
+use crate::domain::daily::{AppPage, DAILY_REPORT_VERSION, DailyReport, upcoming};
+use crate::domain::decision::Record;
+use crate::domain::message::hold_in_words;
 use crate::exit::{Ended, Exit};
-use crate::ports::{Clock as _, Memory};
+use crate::ports::{Clock as _, StateStore};
 use crate::report::daily::{self, markdown, page, picture, terminal, words};
 use crate::report::github;
 use crate::world::{self, Loaded};
@@ -31,7 +33,7 @@ pub async fn report(args: &Report, common: &Common) -> Result<Exit, Ended> {
     let loaded = world::load(common.config.as_deref())?;
     let state = loaded.state(world::Acting::DryRun)?;
     let now = args.now.unwrap_or_else(|| SystemClock.now());
-    let report = gathered(&loaded, state.memory(), &common.apps, now).await?;
+    let report = gathered(&loaded, state.as_ref(), &common.apps, now).await?;
     let written = write(&report, &args.out)?;
     let names: String = written.iter().map(|path| format!("wrote {}\n", path.display())).collect();
     match common.output {
@@ -58,26 +60,36 @@ pub async fn report(args: &Report, common: &Common) -> Result<Exit, Ended> {
 /// A usage error where an app is unknown; else where the state can't be read.
 pub async fn gathered(
     loaded: &Loaded,
-    memory: &dyn Memory,
+    state: &dyn StateStore,
     named: &[String],
     now: Timestamp,
 ) -> Result<DailyReport, Ended> {
     let mut apps = Vec::new();
     for app in loaded.chosen(named)? {
-        apps.push(app_page(loaded, memory, app, now).await?);
+        apps.push(app_page(loaded, state, app, now).await?.0);
     }
     Ok(DailyReport { report_version: DAILY_REPORT_VERSION, at: now, apps })
 }
 
-async fn app_page(loaded: &Loaded, memory: &dyn Memory, app: &App, now: Timestamp) -> Result<AppPage, Ended> {
+/// What is remembered of an app, and the newest decision about the release that it is about.
+///
+/// # Errors
+/// Where the state can't be read.
+pub(super) async fn app_page(
+    loaded: &Loaded,
+    state: &dyn StateStore,
+    app: &App,
+    now: Timestamp,
+) -> Result<(AppPage, Option<Record>), Ended> {
+    let memory = state.memory();
     let known = memory.app(&app.id).await.map_err(Ended::failed)?;
     let history = match remembered::release_of(&known.releases) {
         Some(release) => memory.history(&release.id).await.map_err(Ended::failed)?,
         None => Vec::new(),
     };
     // What lies after the instant that was asked about was not known then.
-    let history: Vec<_> = history.into_iter().filter(|record| record.decided_at <= now).collect();
-    let steps = app.rollout.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default();
+    let mut history: Vec<_> = history.into_iter().filter(|record| record.decided_at <= now).collect();
+    let steps = app.policy.rollout.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default();
     let subject = Subject {
         app: &app.id,
         platform: app.platform(),
@@ -87,7 +99,20 @@ async fn app_page(loaded: &Loaded, memory: &dyn Memory, app: &App, now: Timestam
         month_budget: loaded.budget_of_an_app(),
         links: loaded.pages_of(app),
     };
-    Ok(remembered::page(&subject, &known.releases, &known.watch, &known.heartbeats, &history, now))
+    let mut page =
+        remembered::page(&subject, &known.releases, &known.watch, &known.heartbeats, &history, now);
+    let release = remembered::release_of(&known.releases);
+    if let (Some(plan), Some(release), Some(shown)) = (&app.policy.rollout, release, page.release.as_mut()) {
+        let control = state.heard(&app.id).await.map_err(Ended::failed)?;
+        let held = control.strictest(Some(&release.version), now).map(hold_in_words);
+        shown.next = upcoming::next_step(release, &known.releases, history.last(), plan, held, now);
+    }
+    Ok((page, history.pop()))
+}
+
+/// Whether a daily report had been made by then.
+fn is_known_by(daily: &AppPage, now: Timestamp) -> bool {
+    daily.release.as_ref().and_then(|release| release.warehouse_at).is_some_and(|at| at <= now)
 }
 
 /// Writes every face of a report into a folder, and answers their paths. Of an app of which nothing was counted there is no

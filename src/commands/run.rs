@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
 
 use super::ending::{self, within};
@@ -28,6 +28,7 @@ use crate::exit::{Ended, Exit};
 use crate::jobs::brakes::Brakes;
 use crate::jobs::release_monitor::ReleaseMonitor;
 use crate::jobs::{Acted, AppReport, AppWorld, JobId};
+use crate::jobs::{android_rollout, status_reporter};
 use crate::ports::{Clock, Moment, StateError};
 use crate::report::{github, groups, human, json};
 use crate::world::{self, Acting, Loaded, World};
@@ -39,6 +40,8 @@ const WRITING_TIME: Duration = Duration::from_secs(15);
 /// With a short deadline, this part of it is kept for that.
 const WRITING_PART: u32 = 4;
 
+/// A job of every day is missed after a day and as much as GitHub may be late with it.
+const DAILY: SignedDuration = SignedDuration::from_hours(27);
 /// The heartbeat of a run may take so long.
 const BEAT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -122,6 +125,7 @@ impl Once<'_> {
             clock: clock.as_ref(),
             holder: self.run.clone(),
             brakes: &brakes,
+            asks: android_rollout::asks(args.job),
             held: Mutex::default(),
         };
         let work = all_apps(args.job, &world, &monitor, self.acting, &done);
@@ -166,7 +170,7 @@ impl Once<'_> {
             completion: if exit.is_complete() { Completion::Completed } else { Completion::Broken },
             run: self.run.clone(),
             exit: exit as u8,
-            expected_within: world.apps.iter().map(|app| app.monitor_silence).min().unwrap_or_default(),
+            expected_within: expected_within(self.args.job, world),
         };
         let problem = match tokio::time::timeout(limit, world.state.beat(&beat)).await {
             Ok(Ok(())) => return,
@@ -226,6 +230,16 @@ impl Once<'_> {
     }
 }
 
+/// How long the next completed run of a job may take to come. Nobody waits for a run of the outbox.
+fn expected_within(job: JobId, world: &World) -> SignedDuration {
+    match job {
+        JobId::ReleaseMonitor | JobId::Outbox => {
+            world.apps.iter().map(|app| app.monitor_silence).min().unwrap_or_default()
+        }
+        JobId::StatusReporter | JobId::AndroidRollout => DAILY,
+    }
+}
+
 /// Whether other runs worked on every app, or all are switched off, so that this run did nothing.
 fn did_nothing(reports: &[AppReport]) -> bool {
     reports.iter().all(|report| matches!(report.reason, Reason::AnotherRun | Reason::SwitchedOff))
@@ -271,6 +285,10 @@ async fn one_app(job: JobId, monitor: &ReleaseMonitor<'_>, app: &AppWorld, actin
     let outcome = match (job, acting) {
         (JobId::ReleaseMonitor, Acting::Live) => Box::pin(monitor.run(app)).await,
         (JobId::ReleaseMonitor, Acting::DryRun) => monitor.dry_run(app).await,
+        (JobId::StatusReporter, Acting::Live) => Box::pin(status_reporter::run(monitor, app)).await,
+        (JobId::StatusReporter, Acting::DryRun) => Box::pin(status_reporter::dry_run(monitor, app)).await,
+        (JobId::AndroidRollout, Acting::Live) => Box::pin(android_rollout::run(monitor, app)).await,
+        (JobId::AndroidRollout, Acting::DryRun) => android_rollout::dry_run(monitor, app).await,
         (JobId::Outbox, Acting::Live) => monitor.outbox(app).await,
         (JobId::Outbox, Acting::DryRun) => monitor.dry_outbox(app).await,
     };
@@ -381,6 +399,7 @@ mod tests {
     use crate::adapters::clock::SystemClock;
     use crate::adapters::embedded::Embedded;
     use crate::domain::release::{Change, Release};
+    use crate::jobs::release_monitor::Asks;
     use crate::ports::{Lease, PortError, RolloutTarget};
     use crate::sandbox::{AscAppSeed, Ports, Sandbox, SandboxOptions, Seed};
 
@@ -444,7 +463,8 @@ mod tests {
             let done = Mutex::new(Vec::new());
             let brakes = Brakes::new(clock::moment(), Duration::from_secs(60));
             let (state, clock, held) = (world.state.as_ref(), &SystemClock, Mutex::default());
-            let monitor = ReleaseMonitor { state, clock, holder: holder(), brakes: &brakes, held };
+            let monitor =
+                ReleaseMonitor { state, clock, holder: holder(), brakes: &brakes, asks: Asks::Nothing, held };
             all_apps(JobId::ReleaseMonitor, &world, &monitor, acting, &done).await;
             let reports = in_order(&world, &loaded, done.into_inner().unwrap());
             let [android, ios] = reports.as_slice() else { panic!("{reports:?}") };

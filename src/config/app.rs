@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use jiff::SignedDuration;
+use jiff::civil::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use super::data::{RawData, Watching};
 use super::error::Problem;
 use super::github::{GitHub, RawGitHub};
 use super::google_play::{AppRecovery, InReview, RawGooglePlay};
-use super::rollout_plan::{RawRolloutPlan, RolloutPlan};
+use super::rollout_plan::RawRolloutPlan;
 use super::rules::RawRules;
 use super::schedule::RawSchedule;
 use super::secret::SecretRef;
@@ -24,6 +25,7 @@ use super::slack::{RawSlack, Slack};
 use super::slo::RawSlo;
 use super::sources::{RawSources, Sources};
 use super::text::TrackName;
+use crate::domain::advance::Plan;
 use crate::domain::canonical;
 use crate::domain::control::Switch;
 use crate::domain::ids::{AppId, ApplicationId, Platform};
@@ -53,8 +55,8 @@ pub struct App {
     pub slack: Option<Slack>,
     /// The repository that is told of a halt; none where nothing is set.
     pub github: Option<GitHub>,
-    /// The steps of a staged rollout, where they are planned.
-    pub rollout: Option<RolloutPlan>,
+    /// The time of day after which its daily report is made.
+    pub report_at: Time,
 }
 
 impl App {
@@ -160,7 +162,7 @@ pub(super) struct RawApp {
     /// The bundle id in the App Store. Needed for platform = "ios".
     #[schemars(extend("examples" = ["com.example.app"]))]
     bundle_id: Option<At<String>>,
-    /// The steps of a staged rollout on Google Play. The release monitor does not use them.
+    /// The steps of a staged rollout on Google Play, which the job android-rollout takes.
     rollout: Option<At<RawRolloutPlan>>,
     /// Overrides the section `slo`.
     slo: Option<RawSlo>,
@@ -217,13 +219,23 @@ impl RawApp {
             data: data.check(&sources.sessions, &id)?,
             resume_grace: control.resume_grace(),
             zone: schedule.zone(),
+            rollout: self.plan(&id, &schedule)?,
         };
         let slack = merged(self.slack.as_ref(), top.slack).check(&id)?;
         let github = merged(self.github.as_ref(), top.github).check(&id)?;
-        let rollout = self.rollout.as_ref().map(|plan| plan.get().check(&id)).transpose()?;
+        let report_at = schedule.report_at();
         let monitor_silence = schedule.monitor_silence();
         let (mode, watching) = (control.mode(), data.watching());
-        Ok(App { id, target, sources, policy, mode, watching, monitor_silence, slack, github, rollout })
+        Ok(App { id, target, sources, policy, mode, watching, monitor_silence, slack, github, report_at })
+    }
+
+    /// The steps of an Android app; phased releases of the App Store have Apple's own.
+    fn plan(&self, id: &AppId, schedule: &RawSchedule) -> Result<Option<Plan>, Problem> {
+        let plan = self.rollout.as_ref().map(|plan| plan.get().clone()).unwrap_or_default();
+        match self.platform.get() {
+            RawPlatform::Android => plan.check(id, schedule).map(Some),
+            RawPlatform::Ios => Ok(None),
+        }
     }
 
     fn target(&self, id: &AppId, declared: &Range<usize>, top: Defaults<'_>) -> Result<Target, Problem> {

@@ -32,6 +32,7 @@ mod state;
 mod suggest;
 pub mod telemetry;
 mod text;
+mod times;
 mod warehouse;
 mod zone;
 
@@ -75,7 +76,6 @@ pub use self::error::ConfigError;
 pub use self::gcp::Gcp;
 pub use self::github::{GitHub, GitHubDispatch, GitHubIssue, PLACEHOLDERS};
 pub use self::google_play::{AppRecovery, InReview};
-pub use self::rollout_plan::RolloutPlan;
 pub use self::schema::schema;
 pub use self::secret::{RefusedReference, SecretRef};
 pub use self::slack::{Slack, Way};

@@ -116,7 +116,7 @@ fn the_example_shows_defaults_in_comments_only() {
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_program() {
     let mut app: Value = serde_json::json!({
-        "id": "android", "platform": "android", "package": "com.example.app", "rollout": { "steps": [1.0] }
+        "id": "android", "platform": "android", "package": "com.example.app", "rollout": {}
     });
     let plain = serde_json::json!({ "app": [app.clone()] });
     let mut written = Value::Object(Map::new());

@@ -46,7 +46,7 @@ impl Story {
     /// The strongest thing that was decided counts: an effect that was had, else a warning, else the newest answer.
     fn remember(&mut self, look: &Look) {
         let rank = |decision: Decision| match decision {
-            Decision::Halt | Decision::FastTrack => 2,
+            Decision::Halt | Decision::FastTrack | Decision::Complete => 2,
             Decision::Warn => 1,
             _ => 0,
         };

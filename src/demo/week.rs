@@ -24,7 +24,7 @@ use crate::domain::release::RolloutStatus;
 use crate::exit::Ended;
 use crate::jobs::AppReport;
 use crate::jobs::brakes::Brakes;
-use crate::jobs::release_monitor::ReleaseMonitor;
+use crate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use crate::ports::Clock;
 use crate::queries::Table;
 use crate::sandbox::{
@@ -223,6 +223,7 @@ impl Week {
             clock: &self.clock,
             holder: crate::commands::run::holder(),
             brakes: &brakes,
+            asks: Asks::Nothing,
             held: Mutex::default(),
         };
         let mut looks = Vec::new();

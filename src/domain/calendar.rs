@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,33 @@ fn last_instant(to: Timestamp) -> Timestamp {
     to.checked_sub(SignedDuration::from_micros(1)).unwrap_or(to)
 }
 
+/// The date of an instant in `zone`.
+#[must_use]
+pub fn date_in(zone: &TimeZone, at: Timestamp) -> Date {
+    zone.to_datetime(at).date()
+}
+
+/// Whether a time of day has come on the date of `now` in `zone`. A time that a clock change skips comes when the clock
+/// has passed it; one that comes twice has come from its first time on.
+#[must_use]
+pub fn has_come(time: Time, now: Timestamp, zone: &TimeZone) -> bool {
+    let due = date_in(zone, now).to_datetime(time).to_zoned(zone.clone());
+    due.is_ok_and(|due| due.timestamp() <= now)
+}
+
+/// When what is made once per local date, after a time of day, is made next: `now` where it is due. `made` is the newest date
+/// that has it.
+#[must_use]
+pub fn next_due(time: Time, made: Option<Date>, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let today = date_in(zone, now);
+    let date = match made {
+        Some(made) if made >= today => made.tomorrow().ok()?,
+        _ => today,
+    };
+    let due = date.to_datetime(time).to_zoned(zone.clone()).ok()?;
+    Some(due.timestamp().max(now))
+}
+
 /// The rollout day in `zone`: day one is the calendar day on which the rollout started.
 #[must_use]
 pub fn rollout_day(started_at: Timestamp, now: Timestamp, zone: &TimeZone) -> u32 {
@@ -214,6 +241,34 @@ mod tests {
         let local_day = Window::new(at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z"));
         assert_eq!(local_day.dates_in(&berlin()).len(), 1);
         assert_eq!(local_day.days().count(), 2);
+    }
+
+    #[test]
+    fn f68_a_time_of_day_comes_once_on_days_of_23_and_25_hours() {
+        let time = |hour, minute| Time::constant(hour, minute, 0, 0);
+        let came = |hour, minute, now: &str| has_come(time(hour, minute), at(now), &berlin());
+        // Summer time begins at 2 o'clock, and half past two is skipped.
+        assert!(!came(2, 30, "2027-03-28T00:59:59Z") && came(2, 30, "2027-03-28T01:30:00Z"));
+        assert!(!came(12, 0, "2027-03-28T09:59:59Z") && came(12, 0, "2027-03-28T10:00:00Z"));
+        // It ends at 3 o'clock, and half past two comes twice.
+        assert!(!came(2, 30, "2026-10-25T00:29:59Z") && came(2, 30, "2026-10-25T00:30:00Z"));
+        assert!(came(2, 30, "2026-10-25T01:15:00Z"), "a quarter past two for the second time");
+        assert!(!came(12, 0, "2026-10-25T10:59:59Z") && came(12, 0, "2026-10-25T11:00:00Z"));
+        assert!(!came(12, 0, "2026-10-25T23:00:00Z"), "the next date has its own noon");
+    }
+
+    #[test]
+    fn what_is_made_once_a_date_is_due_at_its_time_and_at_once_where_it_is_late() {
+        let noon = Time::constant(12, 0, 0, 0);
+        let next = |made: Option<&str>, now| {
+            next_due(noon, made.map(|date| date.parse().unwrap()), at(now), &berlin()).unwrap().to_string()
+        };
+        assert_eq!(next(None, "2026-11-18T08:00:00Z"), "2026-11-18T11:00:00Z");
+        assert_eq!(next(Some("2026-11-17"), "2026-11-18T13:00:00Z"), "2026-11-18T13:00:00Z");
+        assert_eq!(next(Some("2026-11-18"), "2026-11-18T13:00:00Z"), "2026-11-19T11:00:00Z");
+        // Summer time ends in the night.
+        assert_eq!(next(Some("2026-10-24"), "2026-10-24T20:00:00Z"), "2026-10-25T11:00:00Z");
+        assert_eq!(next(Some("2026-10-23"), "2026-10-24T02:00:00Z"), "2026-10-24T10:00:00Z");
     }
 
     #[test]

@@ -366,7 +366,7 @@ mod tests {
             Change::Halt,
             Change::Withdraw { word: word.clone() },
             Change::FastTrack,
-            Change::Raise { to: half },
+            Change::Raise { from: half, to: UserFraction::EVERYBODY },
             Change::Start { at: half },
             Change::Resume { at: None, word },
         ]

@@ -41,6 +41,13 @@ impl Counts {
     pub fn sample(self) -> Result<Sample, MoreCrashesThanSessions> {
         sample(self.sessions, self.crashed_sessions)
     }
+
+    /// Crashed sessions over sessions; none without sessions, or where they can't be true.
+    #[must_use]
+    pub fn crash_rate(self) -> Option<f64> {
+        let is_possible = self.sessions > 0 && self.crashed_sessions <= self.sessions;
+        is_possible.then(|| self.crashed_sessions as f64 / self.sessions as f64)
+    }
 }
 
 /// A sample of `valid` trials with `crashed` crashes.

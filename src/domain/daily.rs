@@ -4,6 +4,8 @@
 //! on every face; nothing is guessed. Unlike a decision it is never an input of anything that acts.
 
 pub mod remembered;
+pub mod told;
+pub mod upcoming;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -154,9 +156,9 @@ pub struct Fix {
 pub struct TopCrash {
     /// Its id in Crashlytics.
     pub issue: String,
-    /// Its title: text from outside.
+    /// Its title: text from outside; empty where there is none.
     pub title: String,
-    /// Its subtitle: text from outside.
+    /// Its subtitle: text from outside; empty where there is none.
     pub subtitle: String,
     /// What kind of crash.
     pub kind: CrashKind,
@@ -239,6 +241,18 @@ pub struct Cost {
     pub month_budget: Option<u64>,
     /// Bytes that this report itself was billed for.
     pub report_bytes: u64,
+    /// Bytes that the reports of this cycle were billed for, this one included; they are part of those of the cycle.
+    #[serde(default)]
+    pub reports_bytes: u64,
+}
+
+impl AppPage {
+    /// The page as it is kept: its history is in the decisions.
+    #[must_use]
+    pub fn without_history(&self) -> Self {
+        let release = self.release.clone().map(|release| ReleasePage { history: Vec::new(), ..release });
+        Self { release, ..self.clone() }
+    }
 }
 
 /// One look of the monitor at a release.

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::advance::ShareFacts;
 use super::calendar::{UtcDay, Window, rollout_day};
 use super::counts::{Counts, Partials};
 use super::policy::Policy;
@@ -143,6 +144,9 @@ pub struct Facts {
     /// When a person resumed the release after a halt; none where nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_at: Option<Timestamp>,
+    /// What is known of its share of users; set only where the run asks for the next step of the rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<ShareFacts>,
 }
 
 impl Facts {
@@ -180,6 +184,7 @@ impl Facts {
             fast_track_checked_at: state.fast_track_checked_at,
             // A resume starts the counts anew.
             resumed_at: (state.generation > 0).then_some(state.cycle_start),
+            share: None,
         }
     }
 

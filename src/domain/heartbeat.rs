@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The jobs that have a heartbeat, by their ids; `jobs` holds them against its own list.
-pub const JOBS: [&str; 2] = ["release-monitor", "outbox"];
+pub const JOBS: [&str; 4] = ["release-monitor", "status-reporter", "android-rollout", "outbox"];
 
 /// What is remembered of the runs of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,13 @@
 //! The judge: facts, policy and time in, a judgement out. Pure, so the same input gives the same judgement forever.
 //!
 //! Precedence, written once: counts that cannot be true, or a missing table of sessions, refuse everything; then the strongest verdict of a halt or a
-//! warning; then data that is missing or stale; then a fast-track; then hold, then go on. So a halt needs no
-//! freshness, and nothing permissive can come of doubtful data.
+//! warning; then data that is missing or stale; then a fast-track; then, where a run asks for it, the next step of the
+//! rollout; then hold, then go on. So a halt needs no freshness, and nothing permissive can come of doubtful data.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::advance::{self, Step};
 use super::facts::Facts;
 use super::policy::{Mode, Policy};
 use super::release::{Action, RolloutStatus};
@@ -23,6 +24,10 @@ pub enum Decision {
     Continue,
     /// Enough data, nothing to do.
     Hold,
+    /// The rollout takes its next step.
+    Advance,
+    /// The rollout takes its last step.
+    Complete,
     /// Offered to everybody.
     FastTrack,
     /// Nothing has been counted yet.
@@ -47,6 +52,8 @@ impl Decision {
             Self::None => "none",
             Self::Continue => "continue",
             Self::Hold => "hold",
+            Self::Advance => "advance",
+            Self::Complete => "complete",
             Self::FastTrack => "fast-track",
             Self::InsufficientData => "insufficient-data",
             Self::StaleData => "stale-data",
@@ -97,12 +104,12 @@ pub fn judge(facts: &Facts, policy: &Policy, now: Timestamp) -> Judgement {
         .filter(|rule| (rule.mode)(policy) != Mode::Off)
         .map(|rule| outcome(rule, facts, policy, now))
         .collect();
-    let (decision, reason, rule) = decide(&rules, facts, policy, now);
+    let (decision, reason, rule, step) = stepped(decide(&rules, facts, policy, now), facts, policy, now);
     Judgement {
         decision,
         reason,
         rule,
-        action: action(decision, facts.status),
+        action: step.map_or_else(|| action(decision, facts.status), |step| Some(raise(step))),
         fast_track_checked: rules.iter().any(used_up_the_check),
         rules,
     }
@@ -162,6 +169,29 @@ fn decide(
         Some((outcome, _)) => of_rule(outcome, Decision::Continue),
         None => (Decision::Continue, Reason::NothingToDo, None),
     }
+}
+
+/// What follows where a run asks for the next step of the rollout: it is taken only where no rule and no doubt about the
+/// data says anything, and otherwise the answer says why it is not.
+fn stepped(
+    (decision, reason, rule): (Decision, Reason, Option<String>),
+    facts: &Facts,
+    policy: &Policy,
+    now: Timestamp,
+) -> (Decision, Reason, Option<String>, Option<Step>) {
+    let objects = !matches!(decision, Decision::Continue | Decision::Hold);
+    let Some(share) = facts.share.as_ref().filter(|_| !objects) else {
+        return (decision, reason, rule, None);
+    };
+    match advance::next(facts, share, policy, now) {
+        Ok(step) if step.completes() => (Decision::Complete, Reason::StepAllowed, None, Some(step)),
+        Ok(step) => (Decision::Advance, Reason::StepAllowed, None, Some(step)),
+        Err(why) => (decision, why, None, None),
+    }
+}
+
+fn raise(step: Step) -> Action {
+    Action::Raise { from: step.from, to: step.to }
 }
 
 /// The first of the strongest outcomes, so that the order of the list settles a tie.

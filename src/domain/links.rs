@@ -36,7 +36,7 @@ impl Links {
         let run = page("This run", &self.run);
         let in_order = match kind {
             // A person has to do it by hand, now.
-            NoteKind::HaltFailed | NoteKind::HaltHeld => [console, runbook, crashes, run],
+            NoteKind::HaltFailed | NoteKind::HaltHeld | NoteKind::Stuck => [console, runbook, crashes, run],
             NoteKind::Alarm => [run, runbook, console, None],
             NoteKind::Superseded
             | NoteKind::HaltedElsewhere
@@ -46,9 +46,13 @@ impl Links {
             | NoteKind::HoldEnds
             | NoteKind::HoldEnded => [console, crashes, run, runbook],
             NoteKind::Reconfigured | NoteKind::Silence => [run, runbook, None, None],
-            NoteKind::Warning | NoteKind::Halt | NoteKind::FastTrack | NoteKind::BudgetAlert => {
-                [crashes, console, run, runbook]
-            }
+            NoteKind::Warning
+            | NoteKind::Halt
+            | NoteKind::FastTrack
+            | NoteKind::BudgetAlert
+            | NoteKind::Raised
+            | NoteKind::Completed
+            | NoteKind::DailyReport => [crashes, console, run, runbook],
         };
         in_order.into_iter().flatten().collect()
     }

@@ -77,6 +77,7 @@ mod tests {
             configuration: None,
             pauses: Default::default(),
             intent: None,
+            share: Default::default(),
         }
     }
 

@@ -46,6 +46,10 @@ pub fn need(judgement: &Judgement) -> Need {
         return Need::Everything;
     }
     match (judgement.decision, judgement.reason) {
+        // More sessions could allow the next step of a rollout.
+        (Decision::Continue | Decision::Hold, Reason::TooFewSessions | Reason::BelowObjective) => {
+            Need::Everything
+        }
         (Decision::Continue | Decision::Hold, _) => Need::Nothing,
         // Whether crashes arrive is not seen in the sessions.
         (Decision::StaleData, Reason::CrashExportSilent) => Need::Nothing,
@@ -147,5 +151,8 @@ impl Looked {
 /// What at most so many crashes ask for.
 #[must_use]
 pub fn need_at_worst(facts: &Facts, crashed: Spared, policy: &Policy, now: Timestamp) -> Need {
-    need(&judge(&facts.at_worst(crashed), policy, now))
+    let mut worst = facts.at_worst(crashed);
+    // A step that would be taken is taken on sessions that were read, never on spared ones.
+    worst.data.spared = None;
+    need(&judge(&worst, policy, now))
 }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::advance::{Step, Stuck};
+use super::calendar::date_in;
 use super::canonical;
 use super::control::{ControlMode, Said};
 use super::decision::Record;
@@ -58,6 +60,14 @@ pub enum NoteKind {
     Reconfigured,
     /// No run completed for a while, so nobody was watching.
     Silence,
+    /// The release is offered to more users, and the store shows it.
+    Raised,
+    /// The release has taken its last step, and the store shows it.
+    Completed,
+    /// The rollout has stood still for days.
+    Stuck,
+    /// How an app fares, once a day.
+    DailyReport,
 }
 
 impl NoteKind {
@@ -81,11 +91,17 @@ impl NoteKind {
             | Self::HoldEnds
             | Self::HoldEnded
             | Self::Reconfigured
-            | Self::Silence => false,
+            | Self::Silence
+            | Self::Raised
+            | Self::Completed
+            | Self::Stuck
+            | Self::DailyReport => false,
         }
     }
 
-    fn symbol_and_word(self) -> (&'static str, &'static str) {
+    /// What a headline begins with.
+    #[must_use]
+    pub fn symbol_and_word(self) -> (&'static str, &'static str) {
         match self {
             Self::Warning => ("⚠️", "WARNING"),
             Self::Halt => ("🛑", "HALTED"),
@@ -103,6 +119,10 @@ impl NoteKind {
             Self::HoldEnded => ("▶️", "HOLD ENDED"),
             Self::Reconfigured => ("🔧", "OTHER SETTINGS"),
             Self::Silence => ("⏰", "WAS NOT WATCHED"),
+            Self::Raised => ("⏫", "RAISED"),
+            Self::Completed => ("✅", "COMPLETED"),
+            Self::Stuck => ("🧊", "STANDS STILL"),
+            Self::DailyReport => ("📊", "DAILY REPORT"),
         }
     }
 }
@@ -323,6 +343,7 @@ pub fn acted(record: &Record, action: Action) -> Note {
     let kind = match action {
         Action::Halt => NoteKind::Halt,
         Action::FastTrack => NoteKind::FastTrack,
+        Action::Raise { from, to } => return raised(record, Step { from, to }),
     };
     let deciding = deciding(record);
     let found = deciding.map(|outcome| sentence(&outcome.rule, &outcome.ruling.evidence));
@@ -336,6 +357,78 @@ pub fn acted(record: &Record, action: Action) -> Note {
         subject: Some(Subject::of(record)),
         links: Vec::new(),
     }
+}
+
+/// What people are told once the store shows the next step of a rollout: where it stands, and where it goes from there.
+fn raised(record: &Record, step: Step) -> Note {
+    let kind = if step.completes() { NoteKind::Completed } else { NoteKind::Raised };
+    let (symbol, word) = kind.symbol_and_word();
+    let ReleaseId { app, platform, .. } = &record.release;
+    let slo = &record.policy.slo;
+    let rate = Evidence::of_sessions(record.facts.fresh(), slo, slo.method, record.judgement.reason);
+    Note {
+        kind,
+        headline: format!(
+            "{symbol} {word} {platform} {} ({app}): {} of users, was {}",
+            record.version, step.to, step.from
+        ),
+        lines: vec![format!("{}; no rule objects.", numbers("sessions", &rate)), then(record, step)],
+        figures: figures(record, None),
+        next: format!("Nothing to do. {}", explain(record)),
+        topic: step.to.to_string(),
+        subject: Some(Subject::of(record)),
+        links: Vec::new(),
+    }
+}
+
+/// What comes after a step.
+fn then(record: &Record, step: Step) -> String {
+    let today = date_in(&record.policy.zone, record.decided_at);
+    let then = record.policy.rollout.as_ref().and_then(|plan| plan.then(step.to, today));
+    match then {
+        None => "The store shows it. It was the last step.".to_owned(),
+        Some((next, None)) => format!("The store shows it. The next step is to {next}."),
+        Some((next, Some(date))) => {
+            format!("The store shows it. The next step is to {next}, on {date} at the earliest.")
+        }
+    }
+}
+
+/// What people are told where a rollout has stood still for days.
+#[must_use]
+pub fn stuck(record: &Record, stuck: &Stuck) -> Note {
+    let (symbol, word) = NoteKind::Stuck.symbol_and_word();
+    let ReleaseId { app, platform, .. } = &record.release;
+    Note {
+        headline: format!("{symbol} {word} {platform} {} ({app}): at {stuck}", record.version),
+        lines: vec![
+            format!("It stands there since {}.", minute(stuck.since)),
+            format!("Today it took no step: {}.", why_no_step(record.judgement.reason)),
+        ],
+        figures: figures(record, None),
+        next: format!("This is said once. {}", explain(record)),
+        subject: Some(Subject::of(record)),
+        ..plain(NoteKind::Stuck)
+    }
+}
+
+/// Why a rollout took no step, for somebody who has never seen the reason.
+#[must_use]
+pub fn why_no_step(reason: Reason) -> String {
+    let words = match reason {
+        Reason::LoweredByPerson => {
+            "a person has lowered the share, which is left to stand until a person raises it"
+        }
+        Reason::StepTaken => "the share has changed today already",
+        Reason::QuietDay => "it is a quiet day",
+        Reason::BeforeTime => "it is too early in the day",
+        Reason::TooFewSessions => "there are too few sessions yet",
+        Reason::BelowObjective => "the crash-free sessions rate so far is below the objective",
+        Reason::CrashesLag => "the newest crash report is much older than the newest session",
+        Reason::ShareUnknown => "the store does not tell to how many users it is offered",
+        other => return format!("the decision is not clear ({other})"),
+    };
+    words.to_owned()
 }
 
 /// The alert that much of the error budget is used.
@@ -794,7 +887,7 @@ fn done(record: &Record, action: Action) -> String {
     };
     match action {
         Action::Halt => format!("Stopped{}; the store shows it as halted.", before("at")),
-        Action::FastTrack => {
+        Action::FastTrack | Action::Raise { .. } => {
             format!("Offered to everybody{}; the store shows it as completed.", before("after"))
         }
     }
@@ -805,7 +898,7 @@ fn next_after(record: &Record, action: Action) -> String {
         Action::Halt => {
             "Those who have it keep it: prepare a fix or a rollback. Only a person can resume it."
         }
-        Action::FastTrack => "Nothing to do.",
+        Action::FastTrack | Action::Raise { .. } => "Nothing to do.",
     };
     format!("{next} {}", explain(record))
 }

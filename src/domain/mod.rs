@@ -4,6 +4,7 @@
 //! counts -> facts -> verdicts -> decision -> message. The same input gives the same bytes, so that every
 //! decision can be recomputed from its stored evidence.
 
+pub mod advance;
 pub mod calendar;
 pub mod canonical;
 pub mod control;

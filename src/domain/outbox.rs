@@ -5,10 +5,13 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::advance::{self, Step};
 use super::control::Said;
+use super::daily::{AppPage, told};
 use super::decision::Record;
 use super::heartbeat::Silence;
 use super::ids::{AppId, DecisionId, Platform};
@@ -394,6 +397,18 @@ pub fn silence(state: &ReleaseState, silence: Silence, known: &[Message], now: T
     Some(new(key, note, Sink::Slack, Delivery::Pending, now, state, known))
 }
 
+/// The message that tells that a rollout has stood still for days; none where it has not, or where it was told of this
+/// share already.
+#[must_use]
+pub fn stuck(record: &Record, state: &ReleaseState, known: &[Message]) -> Option<Message> {
+    let stuck = advance::stuck(&record.facts, &record.policy, record.decided_at)?;
+    let of_release = message_key(NoteKind::Stuck, Sink::Slack, state);
+    let key = keys::key("stuck", &[&of_release, &stuck.since.to_string()]);
+    let is_new = known.iter().all(|message| message.key != key);
+    let note = message::stuck(record, &stuck);
+    is_new.then(|| new(key, note, Sink::Slack, Delivery::Pending, record.decided_at, state, known))
+}
+
 /// The message that tells that a person's hold keeps a bad release from being halted; none where it was told already.
 #[must_use]
 pub fn halt_held(
@@ -418,6 +433,28 @@ pub fn of_order(
     let Some(note) = message::of_order(state, change) else { return Vec::new() };
     let takers = sinks.iter().filter(|sink| sink.takes(note.kind)).copied();
     takers.filter_map(|sink| merged(note.clone(), sink, Delivery::Waiting, now, state, known)).collect()
+}
+
+/// The message of the daily report of an app, in the thread of its release. Where nothing is known of any release it stands
+/// alone.
+#[must_use]
+pub fn daily(page: &AppPage, note: Note, known: &[Message], now: Timestamp) -> Message {
+    let of_app = || ReleaseId { app: page.app.clone(), platform: page.platform, key: String::new() };
+    let release = page.release.as_ref().map_or_else(of_app, |release| release.id.clone());
+    let about: Vec<Message> = known.iter().filter(|message| message.release == release).cloned().collect();
+    Message {
+        key: told::key(page),
+        sink: Sink::Slack,
+        parent: page.release.as_ref().and_then(|_| thread(note.kind, &about)),
+        release,
+        note,
+        delivery: Delivery::Pending,
+        first_attempt_at: None,
+        under: None,
+        posted: None,
+        written_at: now,
+        refusal: None,
+    }
 }
 
 /// The message about a hold that was set, is about to end, or was ended, in the thread of the release that it is about.
@@ -481,11 +518,27 @@ pub fn message_key(kind: NoteKind, sink: Sink, state: &ReleaseState) -> String {
         NoteKind::HoldEnded => "holdended",
         NoteKind::Reconfigured => "config",
         NoteKind::Silence => "silence",
+        NoteKind::Raised | NoteKind::Completed => return step_key(state),
+        NoteKind::Stuck => "stuck",
+        NoteKind::DailyReport => "report",
     };
     match sink {
         Sink::Slack => release_key(kind, state),
         other => release_key(&format!("{kind}@{}", other.as_str()), state),
     }
+}
+
+/// The key of the message about the step that a release is about to take: each step has its own.
+fn step_key(state: &ReleaseState) -> String {
+    let intent = state.intent.as_ref().map(|intent| intent.key.as_str()).unwrap_or_default();
+    keys::key("raised", &["raised", intent])
+}
+
+/// The key of the step of a rollout on a date: every run of that date that wants it makes the same one.
+#[must_use]
+pub fn step_intent_key(step: Step, on: Date, state: &ReleaseState) -> String {
+    let Step { from, to } = step;
+    release_key(&format!("raise {} {} {on}", from.get(), to.get()), state)
 }
 
 /// The key of an effect on one generation of a release.
@@ -501,7 +554,11 @@ pub fn told_by(change: &Change) -> Option<NoteKind> {
         Change::Halt | Change::Withdraw { .. } => Some(NoteKind::Halt),
         Change::FastTrack => Some(NoteKind::FastTrack),
         Change::Resume { .. } => Some(NoteKind::Resumed),
-        Change::Raise { .. } | Change::Start { .. } => None,
+        Change::Raise { from, to } if (Step { from: *from, to: *to }).completes() => {
+            Some(NoteKind::Completed)
+        }
+        Change::Raise { .. } => Some(NoteKind::Raised),
+        Change::Start { .. } => None,
     }
 }
 

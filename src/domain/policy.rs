@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::advance::Plan;
 use super::rate::Rate;
 use super::stats::{Confidence, Method};
 
@@ -137,4 +138,7 @@ pub struct Policy {
     /// The zone in which rollout days are counted.
     #[serde(with = "jiff::fmt::serde::tz::required")]
     pub zone: TimeZone,
+    /// How a staged rollout widens; none where it widens by itself, and in records that are older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Plan>,
 }

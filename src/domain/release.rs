@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::advance::{ShareHistory, Step};
 use super::calendar::UtcDay;
 use super::ids::{AppId, BuildNumber, DecisionId, Platform, VersionName};
 use super::looking::Looked;
@@ -70,13 +71,20 @@ pub struct ReleaseId {
 }
 
 /// What evidence may lead to. There is no way to say "resume": only a person does that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Stop offering the release (Play `halted`, App Store `PAUSED`).
     Halt,
     /// Offer the release to everybody now (Play `completed`, App Store `COMPLETE`).
     FastTrack,
+    /// Offer the release to a larger share of users.
+    Raise {
+        /// The share that the store showed.
+        from: UserFraction,
+        /// The share that it is to show.
+        to: UserFraction,
+    },
 }
 
 impl Action {
@@ -86,6 +94,8 @@ impl Action {
         match self {
             Self::Halt => RolloutStatus::Halted,
             Self::FastTrack => RolloutStatus::Completed,
+            Self::Raise { from, to } if (Step { from, to }).completes() => RolloutStatus::Completed,
+            Self::Raise { .. } => RolloutStatus::RollingOut,
         }
     }
 
@@ -95,6 +105,17 @@ impl Action {
         match self {
             Self::Halt => "halt",
             Self::FastTrack => "fast-track",
+            Self::Raise { .. } => "raise",
+        }
+    }
+
+    /// The share of users after it; none where it offers the release to nobody new.
+    #[must_use]
+    pub fn share(self) -> Option<UserFraction> {
+        match self {
+            Self::Halt => None,
+            Self::FastTrack => Some(UserFraction::EVERYBODY),
+            Self::Raise { to, .. } => Some(to),
         }
     }
 }
@@ -109,6 +130,8 @@ pub enum Change {
     FastTrack,
     /// Offer a release that is rolling out to a larger share of users.
     Raise {
+        /// The share on which this was decided: where the store shows another, a person has set it since.
+        from: UserFraction,
         /// The share.
         to: UserFraction,
     },
@@ -136,6 +159,7 @@ impl From<Action> for Change {
         match action {
             Action::Halt => Self::Halt,
             Action::FastTrack => Self::FastTrack,
+            Action::Raise { from, to } => Self::Raise { from, to },
         }
     }
 }
@@ -231,6 +255,9 @@ pub struct ReleaseState {
     pub pauses: Pauses,
     /// The effect that was decided last.
     pub intent: Option<Intent>,
+    /// How its present share of users came about.
+    #[serde(default, skip_serializing_if = "ShareHistory::is_empty")]
+    pub share: ShareHistory,
     /// The fingerprint of the configuration that it was judged by last.
     #[serde(default)]
     pub configuration: Option<String>,
@@ -255,6 +282,7 @@ impl ReleaseState {
             newest_crash_at: None,
             looked: Looked::default(),
             intent: None,
+            share: ShareHistory::default(),
             configuration: None,
         }
     }
@@ -270,13 +298,21 @@ impl ReleaseState {
         self.open_intent().is_some_and(|intent| intent.action.stops())
     }
 
-    /// Takes back a fast-track that was decided and is not there yet: what raises exposure is never done on evidence
-    /// of an earlier run. The check may be made again.
-    pub fn withdraw_fast_track(&mut self) {
-        if self.open_intent().is_some_and(|intent| intent.action == Change::FastTrack) {
-            self.intent = None;
-            self.fast_track_checked_at = None;
+    /// Takes back a fast-track or a raise that was decided and is not there yet: what raises exposure is never done on
+    /// evidence of an earlier run. The check of a fast-track may be made again.
+    pub fn withdraw_what_raises(&mut self) {
+        match self.open_intent().map(|intent| &intent.action) {
+            Some(Change::FastTrack) => (self.intent, self.fast_track_checked_at) = (None, None),
+            Some(Change::Raise { .. }) => self.intent = None,
+            _ => {}
         }
+    }
+
+    /// Takes in what the store shows now.
+    pub fn shows(&mut self, live: &Release, now: Timestamp) {
+        self.share = self.share.seen(self.last_fraction, live, now);
+        self.last_seen = live.status;
+        self.last_fraction = live.user_fraction;
     }
 
     /// The intent that a killed run may have left half done.

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::advance::ShareHistory;
 use super::rate::UserFraction;
 use super::release::{Change, Intent, Release, ReleaseState, RolloutStatus};
 
@@ -42,7 +43,7 @@ fn is_there(change: &Change, live: &Release) -> bool {
     match change {
         Change::Halt | Change::Withdraw { .. } => live.status == RolloutStatus::Halted,
         Change::FastTrack => live.status == RolloutStatus::Completed,
-        Change::Raise { to: share } | Change::Start { at: share } => match live.status {
+        Change::Raise { to: share, .. } | Change::Start { at: share } => match live.status {
             RolloutStatus::RollingOut => is_offered_to(share),
             // A share of everybody is a completion.
             RolloutStatus::Completed => share.is_about(UserFraction::EVERYBODY),
@@ -59,7 +60,9 @@ fn obstacle(change: &Change, live: &Release) -> Option<String> {
     let wanted = change.as_str();
     let somebody = |did: &str| Some(format!("somebody {did} before the {wanted}"));
     match (change, live.status) {
-        (Change::Raise { to }, RolloutStatus::RollingOut) => raised_already(live.user_fraction, *to),
+        (Change::Raise { from, to }, RolloutStatus::RollingOut) => {
+            set_by_somebody(live.user_fraction, *from, *to)
+        }
         (Change::Halt | Change::FastTrack | Change::Withdraw { .. }, RolloutStatus::RollingOut)
         | (Change::Withdraw { .. }, RolloutStatus::Completed)
         | (Change::Start { .. }, RolloutStatus::Pending)
@@ -71,11 +74,13 @@ fn obstacle(change: &Change, live: &Release) -> Option<String> {
     }
 }
 
-/// A raise never lowers, and never goes on from a share that is not known.
-fn raised_already(now: Option<UserFraction>, to: UserFraction) -> Option<String> {
+/// A raise goes on from the share that it was decided on, so it never lowers and never goes beyond what a person has set
+/// meanwhile.
+fn set_by_somebody(now: Option<UserFraction>, from: UserFraction, to: UserFraction) -> Option<String> {
     match now {
-        Some(now) if now.get() < to.get() => None,
-        Some(now) => Some(format!("somebody has raised it to {now} of users already")),
+        Some(now) if now.is_about(from) && now < to => None,
+        Some(now) if now > from => Some(format!("somebody has raised it to {now} of users already")),
+        Some(now) => Some(format!("somebody has lowered it to {now} of users")),
         None => Some("the store does not tell to how many users it is offered".to_owned()),
     }
 }
@@ -103,8 +108,7 @@ pub fn seen(mut state: ReleaseState, live: &Release, now: Timestamp) -> ReleaseS
     if was_halted && live.status == RolloutStatus::RollingOut {
         return resumed(state, live, now);
     }
-    state.last_seen = live.status;
-    state.last_fraction = live.user_fraction;
+    state.shows(live, now);
     state.looked_at = now;
     state
 }
@@ -118,6 +122,7 @@ pub fn resumed(mut state: ReleaseState, live: &Release, now: Timestamp) -> Relea
     state.fast_track_checked_at = None;
     state.settled_on = None;
     state.intent = None;
+    state.share = ShareHistory::resumed(now);
     state.last_seen = live.status;
     state.last_fraction = live.user_fraction;
     state.looked_at = now;
@@ -175,12 +180,16 @@ mod tests {
 
     #[test]
     fn a_raise_never_lowers_and_knows_a_share_that_lost_precision() {
-        let to = |share: f64| Change::Raise { to: UserFraction::new(share).unwrap() };
+        let share = |share: f64| UserFraction::new(share).unwrap();
+        let to = |to: f64| Change::Raise { from: share(0.1), to: share(to) };
         let live = |share: f64| Release {
             user_fraction: Some(UserFraction::new(share).unwrap()),
             ..release(RolloutStatus::RollingOut)
         };
-        assert_eq!(next_step(&to(0.75), Some(&live(0.15))), NextStep::Mutate);
+        assert_eq!(next_step(&to(0.75), Some(&live(0.1))), NextStep::Mutate);
+        assert_eq!(next_step(&to(0.75), Some(&live(0.100_000_001_49))), NextStep::Mutate);
+        assert!(matches!(next_step(&to(0.75), Some(&live(0.3))), NextStep::Supersede(_)), "a person's");
+        assert!(matches!(next_step(&to(0.75), Some(&live(0.05))), NextStep::Supersede(_)), "a person's");
         assert_eq!(next_step(&to(0.15), Some(&live(0.150_000_005_96))), NextStep::Confirm);
         assert!(matches!(next_step(&to(0.15), Some(&live(0.2))), NextStep::Supersede(_)));
         assert!(matches!(
@@ -195,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_raise_to_everybody_is_there_once_it_is_completed() {
-        let to = |share: f64| Change::Raise { to: UserFraction::new(share).unwrap() };
+        let share = |share: f64| UserFraction::new(share).unwrap();
+        let to = |to: f64| Change::Raise { from: share(0.5), to: share(to) };
         let completed = release(RolloutStatus::Completed);
         assert_eq!(next_step(&to(1.0), Some(&completed)), NextStep::Confirm);
         assert!(matches!(next_step(&to(0.75), Some(&completed)), NextStep::Supersede(_)));

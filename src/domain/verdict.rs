@@ -125,6 +125,26 @@ reasons! {
     PersonsWord = "persons-word",
     /// No run has left anything half done.
     NothingLeft = "nothing-left",
+    /// Nothing stands against the next step of the rollout.
+    StepAllowed = "step-allowed",
+    /// No steps are planned for the app.
+    NoStepsPlanned = "no-steps-planned",
+    /// The store does not tell to how many users the release is offered.
+    ShareUnknown = "share-unknown",
+    /// A person has lowered the share of users.
+    LoweredByPerson = "lowered-by-person",
+    /// The share of users has changed on this date already.
+    StepTaken = "step-taken",
+    /// It is a quiet day.
+    QuietDay = "quiet-day",
+    /// The time of day has not come from which on this is done.
+    BeforeTime = "before-time",
+    /// The crash-free sessions rate so far is below the objective, and no rule can say yet that it is.
+    BelowObjective = "below-objective",
+    /// The job does nothing for apps of this platform.
+    NotApplicable = "not-applicable",
+    /// The report of this date has been made.
+    ReportMade = "report-made",
     /// Somebody changed what the decision was made on before it was written down.
     ChangedMeanwhile = "changed-meanwhile",
     /// The store or the warehouse could not be asked.

@@ -101,6 +101,14 @@ pub enum Alarm {
     Silent,
 }
 
+impl Watch {
+    /// What is remembered after queries that were no look of the monitor.
+    #[must_use]
+    pub fn having_spent(&self, bytes: u64, now: Timestamp) -> Self {
+        Self { spent: self.spent.plus(bytes, now), ..self.clone() }
+    }
+}
+
 impl Spent {
     /// The bytes of the UTC month that holds the instant: none of another month's.
     #[must_use]

@@ -2,14 +2,18 @@
 //!
 //! Everything that a job knows of the outside world is a port, so a job can be run against any world.
 
+pub mod android_rollout;
 pub mod brakes;
 pub mod release_monitor;
+pub mod status_reporter;
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use jiff::civil::Time;
 
 use crate::domain::control::Switch;
+use crate::domain::daily::{AppPage, DailyReport};
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::Silence;
 use crate::domain::ids::{AppId, BuildNumber, Platform, VersionName};
@@ -20,26 +24,33 @@ use crate::domain::outbox::Sink;
 use crate::domain::policy::Policy;
 use crate::domain::rate::UserFraction;
 use crate::domain::verdict::Reason;
-use crate::ports::{MetricSource, Notifier, PortError, RolloutTarget};
+use crate::ports::{Image, MetricSource, Notifier, PortError, RolloutTarget};
 
 /// The ids of the jobs, in the order of the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobId {
     /// Judges every release that is rolling out, and acts on it.
     ReleaseMonitor,
+    /// Tells once a day how each app fares.
+    StatusReporter,
+    /// Offers each release of an Android app that nothing speaks against to more users, by one step a day.
+    AndroidRollout,
     /// Finishes what earlier runs left half done, and judges nothing.
     Outbox,
 }
 
 impl JobId {
     /// Every job.
-    pub const ALL: [Self; 2] = [Self::ReleaseMonitor, Self::Outbox];
+    pub const ALL: [Self; 4] =
+        [Self::ReleaseMonitor, Self::StatusReporter, Self::AndroidRollout, Self::Outbox];
 
     /// The id on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReleaseMonitor => "release-monitor",
+            Self::StatusReporter => "status-reporter",
+            Self::AndroidRollout => "android-rollout",
             Self::Outbox => "outbox",
         }
     }
@@ -75,7 +86,14 @@ pub struct AppWorld {
     pub notifiers: BTreeMap<Sink, Box<dyn Notifier>>,
     /// Pages for those who are told.
     pub links: Links,
+    /// The time of day after which its daily report is made, in the zone of the policy.
+    pub report_at: Time,
+    /// Draws the chart of a report; none where nothing draws.
+    pub picture: Option<Picture>,
 }
+
+/// Draws the chart of a report; none where there is nothing to draw yet. Says what went wrong.
+pub type Picture = fn(&AppPage) -> Result<Option<Image>, String>;
 
 impl AppWorld {
     /// Where messages can go.
@@ -128,6 +146,8 @@ pub struct AppReport {
     pub notices: Vec<String>,
     /// Why what the evidence asks for was not done, where people's words or modes stand against it.
     pub withheld: Option<String>,
+    /// The daily report, where one was made.
+    pub daily: Option<Box<DailyReport>>,
 }
 
 /// Whether an effect was had.
@@ -164,6 +184,7 @@ impl AppReport {
             silence: None,
             notices: Vec::new(),
             withheld: None,
+            daily: None,
         }
     }
 
@@ -172,6 +193,13 @@ impl AppReport {
     pub fn switched_off(app: AppId, platform: Platform) -> Self {
         let withheld = Some("the mode of the app is off: nobody was asked anything".to_owned());
         Self { reason: Reason::SwitchedOff, withheld, ..Self::blank(app, platform) }
+    }
+
+    /// The report of an app of a platform that the job does nothing for.
+    #[must_use]
+    pub fn not_applicable(world: &AppWorld, why: &str) -> Self {
+        let withheld = Some(why.to_owned());
+        Self { reason: Reason::NotApplicable, withheld, ..Self::nothing_rolling_out(world) }
     }
 
     /// The report of an app that could not even be set up.

@@ -106,7 +106,12 @@ pub fn annotations(reports: &[AppReport]) -> String {
             // Two runs that meet are nothing that a person has to look at.
             Decision::None if report.reason == Reason::AnotherRun => return None,
             _ if !report.problems.is_empty() => "warning",
-            Decision::None | Decision::Continue | Decision::Hold | Decision::FastTrack => return None,
+            Decision::None
+            | Decision::Continue
+            | Decision::Hold
+            | Decision::Advance
+            | Decision::Complete
+            | Decision::FastTrack => return None,
         };
         let text = super::human::report(report);
         let version = report.version.as_ref().map(|version| version.as_str()).unwrap_or_default();
@@ -149,6 +154,7 @@ mod tests {
             notices: Vec::new(),
             silence: None,
             withheld: None,
+            daily: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::domain::message::grouped;
 use crate::domain::rate::Rate;
 use crate::domain::verdict::Evidence;
 use crate::jobs::{Acted, AppReport};
+use crate::report::daily;
 
 /// The text of a whole run.
 #[must_use]
@@ -78,6 +79,9 @@ pub fn report(report: &AppReport) -> String {
         report.reason
     )];
     lines.extend(report.record.iter().flat_map(evidence));
+    lines.extend(
+        report.daily.iter().map(|daily| daily::terminal::text(daily).trim_end().replace('\n', "\n  ")),
+    );
     lines.extend(report.notices.iter().map(|notice| format!("  note: {notice}")));
     lines.extend(report.withheld.iter().map(|why| format!("  {why}")));
     lines.extend(report.problems.iter().map(|problem| format!("  ! {}", problem.replace('\n', "\n  "))));

@@ -59,6 +59,7 @@ pub fn result(report: &AppReport) -> Value {
         "withheld": report.withheld,
         "problems": report.problems,
         "notices": report.notices,
+        "report": report.daily.as_deref().map(super::daily::json),
     })
 }
 
@@ -81,7 +82,6 @@ fn crash_free(users: u64, crashed: u64) -> Option<f64> {
 
 /// The share of users that the decision asks for, where it asks for another than the present one.
 fn next_user_fraction(report: &AppReport) -> Option<UserFraction> {
-    let fast_track =
-        report.record.as_ref().and_then(|record| record.judgement.action) == Some(Action::FastTrack);
-    (fast_track && report.decision == Decision::FastTrack).then_some(UserFraction::EVERYBODY)
+    let asks = matches!(report.decision, Decision::FastTrack | Decision::Advance | Decision::Complete);
+    report.record.as_ref().filter(|_| asks)?.judgement.action.and_then(Action::share)
 }

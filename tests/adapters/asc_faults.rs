@@ -281,7 +281,7 @@ async fn f45_what_apple_can_not_do_is_refused_before_it_is_asked() {
     let share = tidegate::domain::rate::UserFraction::new(0.5).unwrap();
     let cases = [
         (Change::Withdraw { word: word() }, &completed, "fixed version"),
-        (Change::Raise { to: share }, &live, "by itself"),
+        (Change::Raise { from: share, to: share }, &live, "by itself"),
         (Change::Start { at: share }, &live, "release the version in App Store Connect"),
         (Change::Resume { at: Some(share), word: word() }, &live, "without a share"),
     ];

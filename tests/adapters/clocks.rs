@@ -14,7 +14,7 @@ use tidegate::domain::judge::Decision;
 use tidegate::domain::verdict::Reason;
 use tidegate::jobs::AppReport;
 use tidegate::jobs::brakes::Brakes;
-use tidegate::jobs::release_monitor::ReleaseMonitor;
+use tidegate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use tidegate::ports::{Clock, Moment};
 use tidegate::sandbox::{CannedReply, Fault, FaultKind, Service};
 use tidegate::world::{Acting, load};
@@ -54,6 +54,7 @@ async fn run_on(town: &Town, skew: SignedDuration) -> AppReport {
         clock: &clock,
         holder: "a/b".to_owned(),
         brakes: &brakes,
+        asks: Asks::Nothing,
         held: Mutex::default(),
     };
     job.run(&world.apps[0]).await.unwrap().remove(0)

@@ -17,6 +17,7 @@ mod contract;
 mod control;
 #[path = "../core/daily_fixture.rs"]
 mod daily_fixture;
+mod daily_reading;
 mod degraded;
 mod demo;
 mod doctor;
@@ -45,6 +46,7 @@ mod no_fail_points;
 mod outbox;
 mod page;
 mod pairs;
+mod plan;
 mod play_faults;
 mod play_recovery;
 mod play_requests;

@@ -19,7 +19,7 @@ use tidegate::domain::outbox::{Delivery, Message, Posted, Sink};
 use tidegate::domain::release::{Change, Release, ReleaseId};
 use tidegate::jobs::AppWorld;
 use tidegate::jobs::brakes::Brakes;
-use tidegate::jobs::release_monitor::ReleaseMonitor;
+use tidegate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use tidegate::ports::{
     CrashReading, DailyReading, DailyRequest, Found, Lease, Marks, MetricRequest, MetricSource, Notifier,
     PortError, Reading, RolloutTarget, StateStore, Write,
@@ -185,12 +185,21 @@ impl Outbox {
             metrics: Box::new(Idle),
             target: Box::new(Idle),
             notifiers,
+            report_at: jiff::civil::Time::midnight(),
+            picture: None,
             links: Links { runbook: Some("https://wiki.example/".to_owned()), ..Links::default() },
         };
         let (state, clock) = (open(self.folder.path()), FixedClock(at(now)));
         let brakes = Brakes::new(moment(), DEADLINE);
         let (holder, held) = (format!("p/{now}"), Mutex::default());
-        let job = ReleaseMonitor { state: &state, clock: &clock, holder, brakes: &brakes, held };
+        let job = ReleaseMonitor {
+            state: &state,
+            clock: &clock,
+            holder,
+            brakes: &brakes,
+            asks: Asks::Nothing,
+            held,
+        };
         let reports = job.run(&world).await.unwrap();
         reports.into_iter().flat_map(|report| report.problems).collect()
     }

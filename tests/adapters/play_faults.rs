@@ -308,22 +308,25 @@ async fn f40_a_hotfix_that_took_the_place_of_the_release_is_not_halted() {
 }
 
 #[tokio::test]
-async fn f41_a_raise_goes_on_from_what_a_person_made_of_it_and_never_lowers() {
-    let to = |share: f64| Change::Raise { to: UserFraction::new(share).unwrap() };
+async fn f41_a_raise_goes_on_from_the_share_it_was_decided_on_and_never_lowers() {
+    let share = |share: f64| UserFraction::new(share).unwrap();
+    let raise = |from: f64, to: f64| Change::Raise { from: share(from), to: share(to) };
     let town = Town::new(Apps::Android, Events::Good).await;
     let seen = town.watched().await;
     let cases = [
-        (ours("inProgress", Some(0.5)), 0.75, ours("inProgress", Some(0.75))),
-        (ours("inProgress", Some(0.8)), 0.75, ours("inProgress", Some(0.8))),
-        (ours("inProgress", Some(0.8)), 1.0, ours("completed", None)),
-        (ours("halted", Some(0.5)), 0.75, ours("halted", Some(0.5))),
-        (ours("completed", None), 0.75, ours("completed", None)),
+        (ours("inProgress", Some(0.5)), raise(0.5, 0.75), ours("inProgress", Some(0.75))),
+        (ours("inProgress", Some(0.5)), raise(0.15, 0.75), ours("inProgress", Some(0.5))),
+        (ours("inProgress", Some(0.8)), raise(0.15, 0.75), ours("inProgress", Some(0.8))),
+        (ours("inProgress", Some(0.05)), raise(0.15, 0.75), ours("inProgress", Some(0.05))),
+        (ours("inProgress", Some(0.8)), raise(0.8, 1.0), ours("completed", None)),
+        (ours("halted", Some(0.5)), raise(0.5, 0.75), ours("halted", Some(0.5))),
+        (ours("completed", None), raise(0.5, 0.75), ours("completed", None)),
     ];
-    for (persons, share, expected) in cases {
+    for (persons, change, expected) in cases {
         town.person(vec![old(), persons.clone()]);
-        town.ask(&seen, &to(share)).await.unwrap();
+        town.ask(&seen, &change).await.unwrap();
         let found = town.track().into_iter().find(|release| release["versionCodes"][0] == "200").unwrap();
-        assert_eq!(found, expected, "{persons} to {share}");
+        assert_eq!(found, expected, "{change:?} of {persons}");
     }
 }
 
@@ -390,7 +393,8 @@ async fn f43_a_fraction_that_lost_precision_is_the_same_and_nothing_is_written()
     let play_says = ours("inProgress", Some(0.150_000_005_960_464_48));
     town.person(vec![old(), play_says.clone()]);
     let seen = town.watched().await;
-    let to = Change::Raise { to: UserFraction::new(0.15).unwrap() };
+    let share = |share: f64| UserFraction::new(share).unwrap();
+    let to = Change::Raise { from: share(0.1), to: share(0.15) };
     town.ask(&seen, &to).await.unwrap();
     assert_eq!((town.play_paths("PUT", "/tracks/"), town.commits()), (Vec::new(), Vec::new()));
     let ran = town.monitor(&[]).await;
@@ -442,7 +446,7 @@ async fn every_change_is_taken_by_a_strict_store_and_read_back() {
     let raised = |fraction: f64| vec![old(), ours("inProgress", Some(fraction))];
     let halted = |fraction| vec![old(), ours("halted", fraction)];
     let steps = [
-        (Change::Raise { to: share(0.5) }, raised(0.5)),
+        (Change::Raise { from: share(0.15), to: share(0.5) }, raised(0.5)),
         (Change::Halt, halted(Some(0.5))),
         (Change::Resume { at: None, word: word() }, raised(0.5)),
         (Change::Withdraw { word: word() }, halted(Some(0.5))),
@@ -452,7 +456,7 @@ async fn every_change_is_taken_by_a_strict_store_and_read_back() {
         (Change::Resume { at: None, word: word() }, vec![ours("completed", None)]),
         (Change::Withdraw { word: word() }, halted(None)),
         (Change::Resume { at: Some(share(0.4)), word: word() }, raised(0.4)),
-        (Change::Raise { to: UserFraction::EVERYBODY }, vec![ours("completed", None)]),
+        (Change::Raise { from: share(0.4), to: UserFraction::EVERYBODY }, vec![ours("completed", None)]),
     ];
     for (change, expected) in steps {
         let seen = town.watched().await;

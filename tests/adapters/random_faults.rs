@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tidegate::adapters::clock::{FixedClock, steady};
 use tidegate::jobs::AppReport;
 use tidegate::jobs::brakes::Brakes;
-use tidegate::jobs::release_monitor::ReleaseMonitor;
+use tidegate::jobs::release_monitor::{Asks, ReleaseMonitor};
 use tidegate::ports::Clock as _;
 use tidegate::sandbox::{AscAppSeed, ChannelSeed, PlayAppSeed, Ports, Sandbox, SandboxOptions, Seed};
 use tidegate::world::{self, Acting};
@@ -136,8 +136,14 @@ impl World<'_> {
         let holder = format!("seed-{}/{now}", self.seed);
         let brakes = Brakes::new(clock.moment(), DEADLINE);
         let held = std::sync::Mutex::default();
-        let monitor =
-            ReleaseMonitor { state: world.state.as_ref(), clock: &clock, brakes: &brakes, holder, held };
+        let monitor = ReleaseMonitor {
+            state: world.state.as_ref(),
+            clock: &clock,
+            brakes: &brakes,
+            asks: Asks::Nothing,
+            holder,
+            held,
+        };
         let started = steady();
         let reports = monitor.run(&world.apps[0]).await;
         assert!(

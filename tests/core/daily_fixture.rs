@@ -156,6 +156,7 @@ fn page(app: &str, platform: Platform, release: Option<ReleasePage>) -> AppPage 
             month_bytes: 61_203_283_968,
             month_budget: Some(1 << 40),
             report_bytes: 31_457_280,
+            reports_bytes: 62_914_560,
         },
         unwatched_hours: None,
         problems: Vec::new(),

@@ -2,7 +2,7 @@
 //! promises that hold for every input. Needs no feature and no network.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::print_stdout, reason = "a walk says how many paths it took")]
+#![expect(clippy::print_stderr, reason = "a walk says how many paths it took")]
 
 mod daily;
 mod daily_fixture;

@@ -52,6 +52,7 @@ pub fn policy() -> Policy {
         },
         resume_grace: SignedDuration::ZERO,
         zone: TimeZone::get("Europe/Berlin").unwrap(),
+        rollout: None,
     }
 }
 
@@ -88,6 +89,7 @@ pub fn facts(sessions: u64, crashed_sessions: u64, now: Timestamp) -> Facts {
         },
         fast_track_checked_at: None,
         resumed_at: None,
+        share: None,
     }
 }
 

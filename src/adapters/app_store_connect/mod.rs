@@ -214,7 +214,7 @@ mod tests {
             (resume(None), Halted, Ok("ACTIVE")),
             (resume(Some(share)), Halted, Err(Refusal::GoesOnWhereItStopped)),
             (resume(None), Completed, Err(Refusal::OfferedToEverybody)),
-            (Change::Raise { to: share }, RollingOut, Err(Refusal::RaisesByItself)),
+            (Change::Raise { from: share, to: share }, RollingOut, Err(Refusal::RaisesByItself)),
             (Change::Start { at: share }, Pending, Err(Refusal::StartsByItself)),
         ];
         for (change, status, expected) in cases {

@@ -142,6 +142,9 @@ impl Wanted {
                 Write::Decision(record) => wanted.decision(names, record)?,
                 Write::Message(message) => wanted.message(names, message, place)?,
                 Write::Watch(app, watch) => wanted.put(names, names.watch(app), How::Rewrite, watch)?,
+                Write::Report(page) => {
+                    wanted.put(names, names.report(&page.app), How::Rewrite, page.as_ref())?;
+                }
                 Write::Control(app, said) => {
                     wanted.put(names, names.control(app), How::Rewrite, said.as_ref())?;
                 }

@@ -45,6 +45,7 @@ use self::transaction::transact;
 use super::fail_point;
 use crate::adapters::clock::ServerClock;
 use crate::domain::counts::Partials;
+use crate::domain::daily::AppPage;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
@@ -140,6 +141,10 @@ impl Memory for FirestoreState {
 
     async fn history(&self, release: &ReleaseId) -> Result<Vec<Record>, StateError> {
         self.reading().history(release).await
+    }
+
+    async fn report(&self, app: &AppId) -> Result<Option<AppPage>, StateError> {
+        self.reading().report(app).await
     }
 
     async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {

@@ -72,6 +72,10 @@ impl Names {
         self.document("watches", app.as_str())
     }
 
+    pub fn report(&self, app: &AppId) -> String {
+        self.document("reports", app.as_str())
+    }
+
     pub fn heartbeat(&self, job: &str) -> String {
         self.document("heartbeat", job)
     }

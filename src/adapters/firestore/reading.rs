@@ -27,6 +27,7 @@ use super::patience::{Failure, LONGEST, Patience};
 use crate::domain::canonical;
 use crate::domain::control::Control;
 use crate::domain::counts::{DayPartial, Partials};
+use crate::domain::daily::AppPage;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::{self, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
@@ -93,6 +94,11 @@ impl Reading<'_> {
 
     pub async fn heartbeat(&self, job: &str) -> Result<Option<Heartbeat>, StateError> {
         let found = self.get(self.client.names.heartbeat(job), None).await?;
+        found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()
+    }
+
+    pub async fn report(&self, app: &AppId) -> Result<Option<AppPage>, StateError> {
+        let found = self.get(self.client.names.report(app), None).await?;
         found.documents.first().map(|found| document::read(&self.client.names, found)).transpose()
     }
 

@@ -126,7 +126,7 @@ fn set(release: &mut Value, change: &Change) {
         // A staged release keeps its fraction, a completed one has none; both as Google Play asks for it.
         Change::Halt | Change::Withdraw { .. } => put(release, "status", json!("halted")),
         Change::FastTrack => complete(release),
-        Change::Raise { to: share } | Change::Start { at: share } => offer(release, *share),
+        Change::Raise { to: share, .. } | Change::Start { at: share } => offer(release, *share),
         Change::Resume { at: Some(share), .. } => offer(release, *share),
         Change::Resume { at: None, .. } if fraction(release).is_none() => complete(release),
         Change::Resume { at: None, .. } => put(release, "status", json!("inProgress")),
@@ -325,8 +325,18 @@ mod tests {
             (staged(0.15), "200", withdraw.clone(), vec![old(), raw(200, "halted", Some(0.15))]),
             (vec![raw(200, "completed", None)], "200", withdraw, vec![raw(200, "halted", None)]),
             (staged(0.15), "200", Change::FastTrack, vec![raw(200, "completed", None)]),
-            (staged(0.15), "200", Change::Raise { to: half }, vec![old(), raw(200, "inProgress", Some(0.5))]),
-            (staged(0.15), "200", Change::Raise { to: all }, vec![raw(200, "completed", None)]),
+            (
+                staged(0.15),
+                "200",
+                Change::Raise { from: share(0.15), to: half },
+                vec![old(), raw(200, "inProgress", Some(0.5))],
+            ),
+            (
+                staged(0.15),
+                "200",
+                Change::Raise { from: share(0.15), to: all },
+                vec![raw(200, "completed", None)],
+            ),
             (halted(Some(0.15)), "200", resume(None), vec![old(), raw(200, "inProgress", Some(0.15))]),
             (halted(Some(0.15)), "200", resume(Some(half)), vec![old(), raw(200, "inProgress", Some(0.5))]),
             (halted(None), "200", resume(None), vec![raw(200, "completed", None)]),
@@ -354,7 +364,10 @@ mod tests {
     fn a_fraction_that_is_all_but_one_is_a_completion() {
         let staged = [raw(200, "inProgress", Some(0.5))];
         let to = share(0.999_999_9);
-        assert_eq!(after(&staged, "200", &Change::Raise { to }), [raw(200, "completed", None)]);
+        assert_eq!(
+            after(&staged, "200", &Change::Raise { from: share(0.5), to }),
+            [raw(200, "completed", None)]
+        );
     }
 
     #[test]
@@ -488,7 +501,7 @@ mod tests {
             Just(Change::Withdraw { word: word() }),
             Just(Change::Resume { at: None, word: word() }),
             shares().prop_map(|at| Change::Resume { at: Some(at), word: word() }),
-            shares().prop_map(|to| Change::Raise { to }),
+            shares().prop_map(|to| Change::Raise { from: to, to }),
             shares().prop_map(|at| Change::Start { at }),
         ]
     }

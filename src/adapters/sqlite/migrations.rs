@@ -11,7 +11,7 @@ use super::failed;
 use crate::ports::PortError;
 
 /// Each step takes a file from its index to the next version.
-const STEPS: [&str; 5] = ["
+const STEPS: [&str; 6] = ["
     CREATE TABLE lease (app TEXT PRIMARY KEY, holder TEXT NOT NULL, fence INTEGER NOT NULL, expires_at TEXT NOT NULL);
     CREATE TABLE release (app TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (app, key));
     CREATE TABLE partial (
@@ -40,6 +40,9 @@ const STEPS: [&str; 5] = ["
 ",
 "
     CREATE TABLE heartbeat (job TEXT PRIMARY KEY, doc TEXT NOT NULL);
+",
+"
+    CREATE TABLE report (app TEXT PRIMARY KEY, doc TEXT NOT NULL);
 "];
 
 /// Marks a SQLite file as a state: "tgst" in ASCII.

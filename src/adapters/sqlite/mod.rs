@@ -23,6 +23,7 @@ use serde_json::Value;
 use super::fail_point;
 use crate::domain::canonical;
 use crate::domain::counts::{DayPartial, Partials};
+use crate::domain::daily::AppPage;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::{Beat, Heartbeat};
 use crate::domain::ids::{AppId, DecisionId};
@@ -285,6 +286,10 @@ impl Memory for SqliteState {
         })
     }
 
+    async fn report(&self, app: &AppId) -> Result<Option<AppPage>, StateError> {
+        self.read(|connection| Ok(documents(connection, "SELECT doc FROM report WHERE app = ?1", app)?.pop()))
+    }
+
     async fn evidence(&self, id: &DecisionId) -> Result<Option<String>, StateError> {
         self.read(|connection| {
             let sql = "SELECT doc, app, decided_at FROM decision WHERE id = ?1";
@@ -409,6 +414,10 @@ fn put(transaction: &Transaction<'_>, lease: &Lease, write: &Write) -> Result<()
         Write::Watch(app, watch) => {
             let sql = "INSERT OR REPLACE INTO watch (app, doc) VALUES (?1, ?2)";
             transaction.execute(sql, params![app.as_str(), text(watch)?])?;
+        }
+        Write::Report(page) => {
+            let sql = "INSERT OR REPLACE INTO report (app, doc) VALUES (?1, ?2)";
+            transaction.execute(sql, params![page.app.as_str(), text(page)?])?;
         }
         Write::Control(app, said) => control::put(transaction, app, said)?,
         // Looked at before anything was written.

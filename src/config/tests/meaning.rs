@@ -86,7 +86,19 @@ fn the_shortest_file_has_every_default() {
               "max_crash_silence": "PT24H"
             },
             "resume_grace": "PT1H",
-            "zone": "UTC"
+            "zone": "UTC",
+            "rollout": {
+              "steps": [
+                0.15,
+                0.75,
+                1.0
+              ],
+              "min_sessions": 1000,
+              "not_before": "12:00:00",
+              "quiet_days": [],
+              "quiet_dates": [],
+              "stuck_after_days": 3
+            }
           },
           "mode": "auto",
           "watching": {
@@ -96,7 +108,7 @@ fn the_shortest_file_has_every_default() {
           "monitor_silence": "PT3H",
           "slack": null,
           "github": null,
-          "rollout": null
+          "report_at": "12:00:00"
         }
       ],
       "fingerprint": ""
@@ -170,7 +182,7 @@ fn analytics_lags_longer() {
 #[test]
 fn a_rollout_is_read_and_checked() {
     let config = good(&format!("{ANDROID}rollout = {{ steps = [0.15, 0.75, 1], min_sessions = 500 }}\n"));
-    let plan = config.apps[0].rollout.as_ref().unwrap();
+    let plan = config.apps[0].policy.rollout.as_ref().unwrap();
     assert_eq!(plan.steps.iter().map(|step| step.get()).collect::<Vec<_>>(), [0.15, 0.75, 1.0]);
     assert_eq!(plan.min_sessions, 500);
 }

@@ -28,7 +28,7 @@ fn f71_a_key_that_is_like_no_other() {
     tidegate.toml:2:1: unknown key `cron` in [schedule]
       | cron = "*/15 * * * *"
       | ^^^^
-      fix: known here: time_zone, monitor_silence_hours
+      fix: known here: time_zone, monitor_silence_hours, report_at, rollout_at, quiet_days, quiet_dates
     "#);
 }
 

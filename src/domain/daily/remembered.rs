@@ -189,6 +189,7 @@ fn cost(
         month_bytes: watch.spent.in_month_of(now),
         month_budget: subject.month_budget,
         report_bytes: 0,
+        reports_bytes: 0,
     }
 }
 

@@ -81,8 +81,9 @@ fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
 }
 
 /// Crashes that arrive later than sessions would make the counts look too good, so there has to be a report of about the
-/// time of the newest session.
-fn crashes_lag(facts: &Facts, policy: &Policy) -> Option<Reason> {
+/// time of the newest session. Shared with the next step of a rollout.
+#[must_use]
+pub fn crashes_lag(facts: &Facts, policy: &Policy) -> Option<Reason> {
     let newest = facts.data.newest_crash_at.unwrap_or(facts.cycle_start);
     (facts.data.through.duration_since(newest) > policy.data.max_age).then_some(Reason::CrashesLag)
 }

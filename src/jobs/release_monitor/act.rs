@@ -177,8 +177,7 @@ fn confirmed(
         state = rollout::resumed(state, live, job.clock.now());
         forgotten = Some(Write::ForgetPartials(state.id.clone()));
     }
-    state.last_seen = live.status;
-    state.last_fraction = live.user_fraction;
+    state.shows(live, job.clock.now());
     state.intent = Some(Intent { status: IntentStatus::Confirmed, ..intent });
     forgotten.into_iter().chain(with_messages(state, ready)).collect()
 }

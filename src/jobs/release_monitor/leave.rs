@@ -106,12 +106,15 @@ fn plan(
     let wanted = state.open_intent().map(|intent| intent.action.clone());
     if let Some(change) = wanted.filter(|change| !may_be_begun(job, lease, leave, change)) {
         // A check of the cycle that was made no use of may be made again.
-        let checked = state.fast_track_checked_at.filter(|_| change.stops());
+        let checked = state.fast_track_checked_at.filter(|_| change != Change::FastTrack);
         let undecided = judged.undecided.clone();
         state =
             ReleaseState { fast_track_checked_at: checked.or(undecided.fast_track_checked_at), ..undecided };
         messages.retain(|message| message.delivery != Delivery::Waiting);
         messages.extend(withhold(&mut report, world, heard, leave, &change, &judged.state, &about));
+    }
+    if leave == Leave::Act && judged.record.judgement.action.is_none() {
+        messages.extend(outbox::stuck(&judged.record, &state, &about));
     }
     if !leave.tells() {
         messages.clear();

@@ -10,11 +10,11 @@ mod act;
 mod changed;
 mod degraded;
 mod enter;
-mod leave;
+pub(super) mod leave;
 mod observe;
 pub mod order;
 mod pause;
-mod tell;
+pub(super) mod tell;
 mod watch;
 
 use std::sync::{Mutex, PoisonError};
@@ -27,12 +27,14 @@ use self::observe::{Provisional, Unjudged};
 use self::watch::{FoundOut, LookedAt};
 use super::brakes::Brakes;
 use super::{Acted, AppReport, AppWorld, JobId};
+use crate::domain::advance::Step;
+use crate::domain::calendar::date_in;
 use crate::domain::control::Heard;
 use crate::domain::decision::Record;
 use crate::domain::heartbeat::Silence;
 use crate::domain::listing;
 use crate::domain::outbox::{self, Message};
-use crate::domain::release::{Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
+use crate::domain::release::{Action, Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout;
 use crate::domain::skew;
 use crate::domain::verdict::Reason;
@@ -51,8 +53,20 @@ pub struct ReleaseMonitor<'w> {
     pub holder: String,
     /// When it may begin no further change.
     pub brakes: &'w Brakes,
+    /// What it may ask of a store besides a halt and a fast-track.
+    pub asks: Asks,
     /// The leases that it holds, so that they can be given back where it is ended from outside.
     pub held: Mutex<Vec<Lease>>,
+}
+
+/// What a run asks for a release that nothing speaks against.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The next step of its rollout.
+    NextStep,
 }
 
 impl ReleaseMonitor<'_> {
@@ -131,7 +145,7 @@ impl ReleaseMonitor<'_> {
     }
 
     /// Takes the lease of an app, and notes since when it runs.
-    async fn take_lease(&self, world: &AppWorld, now: Timestamp) -> Result<Lease, StateError> {
+    pub(super) async fn take_lease(&self, world: &AppWorld, now: Timestamp) -> Result<Lease, StateError> {
         let (since, until) = (self.clock.moment(), now.checked_add(LEASE).unwrap_or(now));
         let lease = self.state.acquire(&world.id, &self.holder, now, until).await?;
         let lease = lease.timed(since, LEASE.unsigned_abs());
@@ -140,7 +154,7 @@ impl ReleaseMonitor<'_> {
     }
 
     /// A lease that can't be given back ends by itself; what the run did counts all the same.
-    async fn give_back(&self, lease: &Lease) {
+    pub(super) async fn give_back(&self, lease: &Lease) {
         drop(self.state.release(lease).await);
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held != lease);
     }
@@ -297,12 +311,13 @@ impl ReleaseMonitor<'_> {
         now: Timestamp,
     ) -> Result<Result<Judged, Unjudged>, StateError> {
         let mut observed =
-            match observe::observe(world, self.state.memory(), known, releases, release, now).await? {
+            match observe::observe(world, self.state.memory(), known, releases, release, self.asks, now)
+                .await?
+            {
                 Ok(observed) => observed,
                 Err(unjudged) => return Ok(Err(unjudged)),
             };
-        observed.facts.data.clock_off_seconds =
-            self.clock.skew().filter(|skew| skew::is_wrong(*skew)).map(|skew| skew.as_secs());
+        observed.facts.data.clock_off_seconds = self.clock_off();
         let (provisional, writes) = (observed.provisional, std::mem::take(&mut observed.writes));
         let (record, mut state) = observed.judged(world, release, now);
         let undecided = state.clone();
@@ -311,7 +326,7 @@ impl ReleaseMonitor<'_> {
         }
         if let Some(action) = record.judgement.action {
             state.intent = Some(Intent {
-                key: outbox::intent_key(&action.into(), &state),
+                key: key_of(action, &record, &state),
                 action: action.into(),
                 status: IntentStatus::Planned,
                 decision: record.id.clone(),
@@ -319,6 +334,11 @@ impl ReleaseMonitor<'_> {
             });
         }
         Ok(Ok(Judged { record, state, undecided, provisional, writes }))
+    }
+
+    /// The seconds by which the machine's clock is wrong, where that is too much.
+    fn clock_off(&self) -> Option<i64> {
+        self.clock.skew().filter(|skew| skew::is_wrong(*skew)).map(|skew| skew.as_secs())
     }
 
     /// Writes the decision down with everything that belongs to it, then carries it out.
@@ -380,6 +400,17 @@ impl ReleaseMonitor<'_> {
     }
 }
 
+/// The key of what a decision leads to. A step of a rollout is one of its date.
+fn key_of(action: Action, record: &Record, state: &ReleaseState) -> String {
+    match action {
+        Action::Raise { from, to } => {
+            let on = date_in(&record.policy.zone, record.decided_at);
+            outbox::step_intent_key(Step { from, to }, on, state)
+        }
+        Action::Halt | Action::FastTrack => outbox::intent_key(&action.into(), state),
+    }
+}
+
 /// Whether a look at every release is not worth its edit. A store that can't tell, or does not answer, is looked at.
 async fn nothing_is_rolling_out(world: &AppWorld, known: &AppState, now: Timestamp) -> bool {
     match listing::where_nothing_rolls_out(&known.releases, now) {
@@ -396,7 +427,7 @@ enum Looked {
 }
 
 /// A decision, and what has to be written down with it.
-struct Judged {
+pub(super) struct Judged {
     record: Record,
     state: ReleaseState,
     /// The state as it was observed, without what the decision adds.
@@ -431,7 +462,7 @@ fn unjudged_report(world: &AppWorld, release: &Release, unjudged: &Unjudged) -> 
 }
 
 /// The messages about one release.
-fn about(state: &ReleaseState, messages: &[Message]) -> Vec<Message> {
+pub(super) fn about(state: &ReleaseState, messages: &[Message]) -> Vec<Message> {
     messages.iter().filter(|message| message.release == state.id).cloned().collect()
 }
 
@@ -448,13 +479,13 @@ fn or_nothing(world: &AppWorld, reports: Vec<AppReport>) -> Vec<AppReport> {
 }
 
 /// The silence that this run ends, by when the monitor last completed one.
-fn silence(world: &AppWorld, known: &AppState, now: Timestamp) -> Option<Silence> {
+pub(super) fn silence(world: &AppWorld, known: &AppState, now: Timestamp) -> Option<Silence> {
     let job = JobId::ReleaseMonitor.as_str();
     let heartbeat = known.heartbeats.iter().find(|heartbeat| heartbeat.job == job)?;
     heartbeat.silence(now, world.monitor_silence)
 }
 
-fn with_silence(reports: Vec<AppReport>, silence: Option<Silence>) -> Vec<AppReport> {
+pub(super) fn with_silence(reports: Vec<AppReport>, silence: Option<Silence>) -> Vec<AppReport> {
     reports.into_iter().map(|report| AppReport { silence, ..report }).collect()
 }
 

@@ -4,7 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::AppWorld;
-use super::is_rolling_out;
+use super::{Asks, is_rolling_out};
+use crate::domain::advance::ShareFacts;
 use crate::domain::calendar::{UtcDay, Window};
 use crate::domain::cost::QueryCost;
 use crate::domain::counts::{CountedTo, Partials, mature_cut};
@@ -94,6 +95,7 @@ pub async fn observe(
     known: &AppState,
     releases: &[Release],
     release: &Release,
+    asks: Asks,
     now: Timestamp,
 ) -> Result<Result<Observed, Unjudged>, StateError> {
     let before = known.releases.iter().find(|state| state.id == release_id(world, release));
@@ -104,7 +106,8 @@ pub async fn observe(
     let resumed = before.is_some_and(|before| before.generation != state.generation);
     let partials = if resumed { Partials::default() } else { memory.partials(&state.id).await? };
     let first_sight = before.is_none_or(|before| before.last_seen == RolloutStatus::Pending);
-    let mut look = Look::new(world, release, now, state, partials);
+    let share = (asks == Asks::NextStep).then(|| ShareFacts::of(&state, &known.releases));
+    let mut look = Look { share, ..Look::new(world, release, now, state, partials) };
     let others = releases.iter().filter(|other| is_rolling_out(other) && other.key != release.key);
     look.others = others.map(|other| (other.builds.clone(), other.version.clone())).collect();
     let budget = world.budget_per_month.map(|budget| known.watch.spent.interval(budget, now));
@@ -141,7 +144,7 @@ async fn remembered(
     // A release that was pending has only now begun to roll out: its start is looked for as at first sight.
     if let Some(before) = before.filter(|before| before.last_seen != RolloutStatus::Pending) {
         let mut state = rollout::seen(before.clone(), release, now);
-        state.withdraw_fast_track();
+        state.withdraw_what_raises();
         return Ok(state);
     }
     let start = match release.started_at {
@@ -206,6 +209,8 @@ struct Look<'w> {
     partials: Partials,
     seen: Seen,
     spared: Option<Spared>,
+    /// Set where the next step of the rollout is asked for.
+    share: Option<ShareFacts>,
     queries: Vec<QueryCost>,
     writes: Vec<Write>,
 }
@@ -229,6 +234,7 @@ impl<'w> Look<'w> {
             partials,
             seen,
             spared: None,
+            share: None,
             queries: Vec::new(),
             writes: Vec::new(),
         }
@@ -245,7 +251,8 @@ impl<'w> Look<'w> {
     }
 
     fn facts(&self) -> Facts {
-        Facts::gather(self.release, &self.state, &self.partials, self.seen.clone())
+        let gathered = Facts::gather(self.release, &self.state, &self.partials, self.seen.clone());
+        Facts { share: self.share, ..gathered }
     }
 
     fn need(&self) -> Need {

@@ -134,7 +134,7 @@ fn of_release(
     let before = known.releases.iter().find(|state| state.id == id).cloned();
     let start = release.started_at.unwrap_or(now);
     let mut state = before.clone().unwrap_or_else(|| ReleaseState::first_seen(id, release, start, now));
-    (state.last_seen, state.last_fraction) = (release.status, release.user_fraction);
+    state.shows(release, now);
     (state, before)
 }
 
