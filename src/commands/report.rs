@@ -107,6 +107,11 @@ pub(super) async fn app_page(
         let held = control.strictest(Some(&release.version), now).map(hold_in_words);
         shown.next = upcoming::next_step(release, &known.releases, history.last(), plan, held, now);
     }
+    // What the warehouse told the newest daily report, where that is about the same release.
+    let daily = state.memory().report(&app.id).await.map_err(Ended::failed)?;
+    if let Some(daily) = daily.filter(|daily| is_known_by(daily, now)) {
+        page = remembered::with_warehouse_of(page, &daily);
+    }
     Ok((page, history.pop()))
 }
 
