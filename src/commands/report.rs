@@ -107,7 +107,17 @@ pub(super) async fn app_page(
         let held = control.strictest(Some(&release.version), now).map(hold_in_words);
         shown.next = upcoming::next_step(release, &known.releases, history.last(), plan, held, now);
     }
+    // What the warehouse told the newest daily report, where that is about the same release.
+    let daily = state.memory().report(&app.id).await.map_err(Ended::failed)?;
+    if let Some(daily) = daily.filter(|daily| is_known_by(daily, now)) {
+        page = remembered::with_warehouse_of(page, &daily);
+    }
     Ok((page, history.pop()))
+}
+
+/// Whether a daily report had been made by then.
+fn is_known_by(daily: &AppPage, now: Timestamp) -> bool {
+    daily.release.as_ref().and_then(|release| release.warehouse_at).is_some_and(|at| at <= now)
 }
 
 /// Writes every face of a report into a folder, and answers their paths. Of an app of which nothing was counted there is no

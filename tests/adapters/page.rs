@@ -16,7 +16,7 @@ use crate::daily_fixture::{HOSTILE, many, report};
 const HARNESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/check.mjs");
 
 /// Where the packages of the harness are; in CI they must be somewhere.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+#[expect(clippy::print_stderr, reason = "what was not tested must be seen")]
 fn home() -> Option<String> {
     let variable = tidegate::adapters::environment::variable;
     let home = variable("BROWSER_HARNESS_DIR");

@@ -72,3 +72,20 @@ async fn what_can_not_be_written_is_named_with_a_fix() {
         "{told}"
     );
 }
+
+/// The last day is the one that the daily job counted: before it ran, nothing knows it.
+#[tokio::test]
+async fn the_newest_daily_report_lends_what_only_the_warehouse_knows() {
+    let town = Town::new(Apps::Android, Events::Doubtful).await;
+    town.monitor(&[]).await;
+    let daily = town.finish(&["run", "status-reporter", "--now", NOW]).await;
+    assert_eq!(daily.code(), 0, "{}", daily.stderr());
+    let out = town.path("out").display().to_string();
+    for (now, is_known) in [(hours_later(1), true), ("2026-11-18T11:00:00Z".to_owned(), false)] {
+        let ran = town.finish(&["report", "--out", &out, "--now", &now, "--output", "json"]).await;
+        let report: Value = serde_json::from_str(&ran.stdout()).unwrap();
+        let release = &report["apps"][0]["release"];
+        assert_eq!(release["warehouse_at"].is_string(), is_known, "{now}: {release:#}");
+        assert_eq!(release["last_day"].is_object(), is_known, "{now}: {release:#}");
+    }
+}

@@ -115,7 +115,10 @@ fn what_only_the_warehouse_knows_is_unknown_or_an_earlier_pages() {
     let known = earlier.release.as_mut().unwrap();
     known.crashes = report().apps[0].release.as_ref().unwrap().crashes.clone();
     known.warehouse_at = Some(start());
-    let filled = with_warehouse_of(page.clone(), &earlier).release.unwrap();
+    earlier.cost.reports_bytes = 5;
+    let filled = with_warehouse_of(page.clone(), &earlier);
+    assert_eq!(filled.cost.cycle_bytes, page.cost.cycle_bytes + 5, "reports have their cost too");
+    let filled = filled.release.unwrap();
     assert_eq!((filled.crashes.len(), filled.warehouse_at), (3, Some(start())));
 
     earlier.release.as_mut().unwrap().id.key = "another".to_owned();

@@ -100,6 +100,8 @@ pub fn with_warehouse_of(page: AppPage, earlier: &AppPage) -> AppPage {
         release.crashes.clone_from(&known.crashes);
         release.freshness.sessions_from = known.freshness.sessions_from;
         release.freshness.crashes_from = known.freshness.crashes_from;
+        page.cost.reports_bytes = earlier.cost.reports_bytes;
+        page.cost.cycle_bytes = page.cost.cycle_bytes.saturating_add(earlier.cost.reports_bytes);
     }
     page
 }

@@ -122,7 +122,7 @@ impl Format {
         times: 3,
     };
     /// Above each panel, for its title and some air.
-    const TITLE: i32 = 40;
+    const TITLE: i32 = 48;
     /// Below the last panel, for the times.
     const TIMES: i32 = 24;
     /// Above the panel of the rate, for the marks.
@@ -408,7 +408,7 @@ impl<'a> Chart<'a> {
 
 /// From the middle of a title down to its panel.
 fn pen_gap(font: i32) -> i32 {
-    font + SCALE
+    font * 4 / 3
 }
 
 /// The marks within the drawing.

@@ -171,7 +171,8 @@ fn rates(release: &ReleasePage) -> String {
 
 fn crashes(release: &ReleasePage) -> String {
     if release.crashes.is_empty() {
-        let known = if release.warehouse_at.is_some() { "none in this cycle" } else { words::UNKNOWN };
+        let known =
+            if release.warehouse_at.is_some() { "none of an issue in this cycle" } else { words::UNKNOWN };
         return format!("\nTop crashes: {known}.\n");
     }
     let mut text = "\n| crash | kind | users | events | seen |\n|---|---|---|---|---|\n".to_owned();

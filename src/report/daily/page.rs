@@ -424,7 +424,7 @@ fn crashes(page: &AppPage, release: &ReleasePage) -> Markup {
         div.whole {
             @if release.crashes.is_empty() {
                 h3 { "Top crashes" }
-                p.quiet { (if known.is_some() { "No crash report in this cycle." } else { "Not known: no daily report has counted them yet." }) }
+                p.quiet { (if known.is_some() { "No crash report of an issue in this cycle." } else { "Not known: no daily report has counted them yet." }) }
             } @else {
                 table.crashes role="table" {
                     caption { "Top crashes " span.quiet.small { (known.unwrap_or_default()) } }

@@ -105,18 +105,23 @@ pub fn thinned(history: &[Look], most: usize) -> Vec<&Look> {
     (0..most).filter_map(|index| counted.get(index * last / (most - 1)).copied()).collect()
 }
 
-/// The stretch of the axis of a rate: from what there is to see up to everything.
+/// The stretch of the axis of a rate: from what there is to see up to everything. The rate and the objective are always in
+/// it; a band that is much wider than what lies between them is cut off, or nothing else could be told apart.
 #[must_use]
 pub fn rate_axis(points: &[&Look], objective: Rate) -> (f64, f64) {
-    /// A band that is so many times as wide as the error budget is cut off.
-    const MOST_BUDGETS: f64 = 6.0;
+    /// Below everything that must be seen there is room for half of it again.
+    const LEAST: f64 = 1.5;
+    /// A band that is deeper than so many times of it is cut off.
+    const MOST: f64 = 2.2;
     /// Room below the lowest value, as a share of the height.
-    const ROOM: f64 = 1.12;
-    let settled = points.iter().skip(points.len() / 3);
-    let lowest = settled.filter_map(|look| look.lower).fold(objective.ratio(), f64::min);
-    let newest = points.last().and_then(|look| look.lower).unwrap_or(1.0);
-    let budget = objective.complement().max(f64::EPSILON);
-    let depth = (1.0 - lowest).min(budget * MOST_BUDGETS).max(1.0 - newest).max(budget * 1.5);
+    const ROOM: f64 = 1.08;
+    // The first looks have few sessions: their rates jump, and their bands are wide.
+    let settled = || points.iter().skip(points.len() / 3);
+    let deepest = |value: fn(&Look) -> Option<f64>| {
+        settled().filter_map(|look| value(look)).map(|ratio| 1.0 - ratio).fold(0.0, f64::max)
+    };
+    let seen = deepest(|look| look.rate).max(objective.complement()).max(f64::EPSILON);
+    let depth = deepest(|look| look.lower).clamp(seen * LEAST, seen * MOST);
     ((1.0 - depth * ROOM).max(0.0), 1.0)
 }
 
@@ -237,11 +242,10 @@ mod tests {
         }
 
         #[test]
-        fn an_axis_holds_its_newest_band(lower in 0.0_f64..1.0, objective in 0.9_f64..0.99999) {
-            let mut newest = look(0, Decision::Continue, Some(lower));
-            newest.lower = Some(lower);
+        fn an_axis_holds_its_newest_rate_and_the_objective(rate in 0.0_f64..1.0, objective in 0.9_f64..0.99999) {
+            let newest = look(0, Decision::Continue, Some(rate));
             let (from, to) = rate_axis(&[&newest], Rate::new(objective).unwrap());
-            prop_assert!(from <= lower && from < objective && to == 1.0);
+            prop_assert!(from <= rate && from < objective && to == 1.0);
         }
 
         #[test]

@@ -54,7 +54,8 @@ fn of_release(page: &AppPage, release: &ReleasePage, report: &DailyReport) -> Ve
         row("crash", format!("{} ({users} users, {events} events, {})", crash.title, words::seen(crash.seen)))
     }));
     if release.crashes.is_empty() {
-        let known = if release.warehouse_at.is_some() { "none in this cycle" } else { words::UNKNOWN };
+        let known =
+            if release.warehouse_at.is_some() { "none of an issue in this cycle" } else { words::UNKNOWN };
         lines.push(row("top crashes", known.to_owned()));
     }
     lines.push(row("data up to", words::moment_and_age(release.freshness.through, report.at, &page.zone)));
