@@ -61,7 +61,7 @@ parse_boolean() {
 command_of() {
     local word=$1
     local -r release=${INPUT_RELEASE-} reason=${INPUT_REASON-} until=${INPUT_UNTIL-} fraction=${INPUT_FRACTION-}
-    local -r decision=${INPUT_DECISION-}
+    local -r decision=${INPUT_DECISION-} out=${INPUT_OUT-}
     case $word in
         hold | release-hold | halt | resume)
             if [[ -z $reason ]]; then fail "input \"reason\" is empty; say why, everybody reads it"; fi
@@ -75,6 +75,10 @@ command_of() {
             args=(explain "$decision")
             ;;
         doctor) args=(doctor) ;;
+        report)
+            if [[ -z $out ]]; then fail 'input "out" is empty; name the folder to write the report into'; fi
+            args=(report "--out=$out")
+            ;;
         *) args=(run "$word") ;;
     esac
     if [[ $word == hold ]]; then

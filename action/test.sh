@@ -105,6 +105,8 @@ passes_inputs_on() {
     arguments 'explain' '[explain][d-0123456789abcdef][--output][github]'
     action INPUT_JOB=doctor INPUT_DRY_RUN=true
     arguments 'doctor' '[doctor][--output][github]'
+    action INPUT_JOB=report INPUT_OUT='a folder' INPUT_DRY_RUN=true INPUT_APP=android
+    arguments 'report' '[report][--out=a folder][--output][github][--app=android]'
     action INPUT_MODE=observe STUB_SAYS=TIDEGATE_MODE
     expect 'mode' 'observe' "$(head -n 1 "$work/out")"
     action TIDEGATE_MODE=off STUB_SAYS=TIDEGATE_MODE
@@ -127,6 +129,8 @@ refuses_doubtful_inputs() {
     refused 'a hold of halts that is no hold' 'only a hold takes'
     action INPUT_JOB=hold INPUT_REASON=x INPUT_ALSO_HALT=yes
     refused 'also-halt yes' 'write also-halt: true or also-halt: false'
+    action INPUT_JOB=report INPUT_OUT=
+    refused 'report without a folder' 'input "out" is empty'
     action INPUT_JOB=explain INPUT_DECISION=--help
     refused 'decision that is an option' 'input "decision" is --help'
     for value in ' ' ',' $'\n' ' ,,'; do

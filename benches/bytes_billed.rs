@@ -90,8 +90,12 @@ impl Even {
 
     fn billed(&self, question: Question, from_us: i64, to_us: i64) -> u64 {
         let (rows, row) = match question {
-            Question::Sessions | Question::FirstSession => (SESSIONS_A_DAY / PLATFORMS, SESSION_ROW),
-            Question::Crashes => (SESSIONS_A_DAY / SESSIONS_A_CRASH * REPORTS_A_CRASH / PLATFORMS, CRASH_ROW),
+            Question::Sessions | Question::FirstSession | Question::SessionTotals => {
+                (SESSIONS_A_DAY / PLATFORMS, SESSION_ROW)
+            }
+            Question::Crashes | Question::CrashTotals | Question::TopCrashes => {
+                (SESSIONS_A_DAY / SESSIONS_A_CRASH * REPORTS_A_CRASH / PLATFORMS, CRASH_ROW)
+            }
         };
         let processed =
             accounting::processed(&self.bytes_per_day(rows, row), Partitions::ByEventDay, from_us, to_us);
@@ -123,6 +127,9 @@ impl Warehouse for Even {
         let now = self.clock.now().as_microsecond();
         let rows = match query.question {
             Question::FirstSession => Vec::new(),
+            Question::SessionTotals | Question::CrashTotals | Question::TopCrashes => {
+                return Err(PortError::new("the monitor asks nothing of a daily report", "ask what it asks"));
+            }
             question => (from.div_euclid(DAY)..=to.min(now).div_euclid(DAY))
                 .flat_map(|day| rows(question, day, from, to.min(now), mature))
                 .collect(),
@@ -172,6 +179,8 @@ fn one_row(question: Question, day: i64, [all, mature]: [u64; 2], end: i64, fing
             let head = [day, text("2.0"), text("200"), count(all), count(0), count(all), count(mature)];
             head.into_iter().chain([newest, fingerprint, count(1)]).collect()
         }
+        // The questions of a daily report are not asked.
+        Question::SessionTotals | Question::CrashTotals | Question::TopCrashes => Vec::new(),
         Question::Sessions | Question::FirstSession => {
             let head = [day, Cell::Null, Cell::Null, text("2.0"), text("200"), count(all), count(mature)];
             head.into_iter().chain([newest, fingerprint]).collect()

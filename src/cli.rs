@@ -126,6 +126,10 @@ pub enum Command {
     Doctor,
     /// Show what is remembered of every app
     Status,
+    /// Show what happens next and when: sessions still needed, next step, next report, projected cost
+    Plan(AsOf),
+    /// Write a report of every app, as a page, a picture, Markdown and JSON, from what is remembered
+    Report(Report),
     /// Check or show the configuration
     Config {
         /// What to do with it
@@ -293,6 +297,25 @@ pub struct Demo {
     /// Keep the warehouse, the state and the configuration in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+}
+
+/// Writes a report.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The folder to write it into; made where there is none
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Report as of this instant, for example 2026-11-18T12:00:00Z
+    #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
+}
+
+/// Looks at what is remembered, as of some instant.
+#[derive(Debug, Args)]
+pub struct AsOf {
+    /// Look as of this instant, for example 2026-11-18T12:00:00Z
+    #[arg(long, env = "TIDEGATE_NOW", value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
 }
 
 /// Imports exports.

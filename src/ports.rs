@@ -628,6 +628,21 @@ pub trait Notifier: Send + Sync {
         age: SignedDuration,
     ) -> Result<Found, PortError>;
 
+    /// Looks once for a message with any of these keys, since a little before `since`, and gives none of them time to
+    /// arrive. What is only in a thread is not found.
+    ///
+    /// # Errors
+    /// As for [`Notifier::find`].
+    async fn find_any(&self, keys: &[String], since: Timestamp) -> Result<Found, PortError> {
+        for key in keys {
+            match self.find(key, None, since, SignedDuration::MAX).await? {
+                Found::Nowhere => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Found::Nowhere)
+    }
+
     /// Whether a message can still be edited there, and be replied to.
     fn holds(&self, _posted: &Posted) -> bool {
         true

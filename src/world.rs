@@ -29,6 +29,7 @@ use crate::config::{self, App, AppRecovery, Config, GitHubDispatch, SecretRef, S
 use crate::domain::control::Switch;
 use crate::domain::ids::{ApplicationId, Platform};
 use crate::domain::links::Links;
+use crate::domain::message::Link;
 use crate::domain::outbox::Sink;
 use crate::exit::Ended;
 use crate::jobs::{AppReport, AppWorld};
@@ -205,8 +206,7 @@ impl Loaded {
             return Err(ended);
         }
         let mut places = Places::new(parts.warehouse(until)?);
-        let shares = self.config.apps.len().max(1) as u64;
-        let budget = self.budget_per_month().map(|bytes| bytes / shares);
+        let budget = self.budget_of_an_app();
         let degraded_halt = self.config.degraded_halt == config::DegradedHalt::Made;
         let apps = built.into_iter().map(|(app, sides)| AppWorld {
             switch: mode.max(app.mode),
@@ -237,6 +237,23 @@ impl Loaded {
         (!project.contains(':')).then(|| {
             format!("https://console.firebase.google.com/project/{project}/crashlytics/app/{platform}:{application}/issues")
         })
+    }
+
+    /// The pages of an app that a report names.
+    #[must_use]
+    pub fn pages_of(&self, app: &App) -> Vec<Link> {
+        let links = self.links(app);
+        let named = [("Crashes", links.crashes), ("Runbook", links.runbook), ("This run", links.run)];
+        let page =
+            |(label, url): (&str, Option<String>)| url.map(|url| Link { label: label.to_owned(), url });
+        named.into_iter().filter_map(page).collect()
+    }
+
+    /// The bytes that may be billed for an app in a month: its share of what may be billed for all.
+    #[must_use]
+    pub fn budget_of_an_app(&self) -> Option<u64> {
+        let shares = self.config.apps.len().max(1) as u64;
+        self.budget_per_month().map(|bytes| bytes / shares)
     }
 
     fn budget_per_month(&self) -> Option<u64> {

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 
-use super::{explain, print};
+use super::{explain, print, report};
 use crate::cli::{Common, Demo, Output};
 use crate::demo::story::{Story, final_states, thread};
 use crate::demo::week::{CHANNEL, Setting, Week};
 use crate::exit::{Ended, Exit};
+use crate::report::daily::page;
+use crate::world::{self, Acting};
 
 /// Walks through the week.
 ///
@@ -37,6 +40,7 @@ async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended
     let looks = week.looks();
     let bar = progress(looks.len());
     let mut story = Story::default();
+    let end = looks.last().copied();
     for now in looks {
         for look in Box::pin(week.look(now)).await? {
             if let Some(line) = story.add(&look, &week.zone).filter(|_| for_people) {
@@ -53,8 +57,25 @@ async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended
     } else {
         print::out(&print::pretty(&document));
     }
+    if let Some(end) = end.filter(|_| for_people || args.keep.is_some()) {
+        let path = told(args, folder, end).await?;
+        print::err(&format!("\nThe report of the week is in {}; open it in a browser.\n", path.display()));
+    }
     week.sandbox.shutdown().await;
     Ok(Exit::Success)
+}
+
+/// Writes the report of the week: into the folder that is kept, else where the system keeps what goes by itself one day.
+async fn told(args: &Demo, folder: &Path, end: Timestamp) -> Result<PathBuf, Ended> {
+    let loaded = world::load(Some(&folder.join("tidegate.toml")))?;
+    let state = loaded.state(Acting::DryRun)?;
+    let week = report::gathered(&loaded, state.as_ref(), &[], end).await?;
+    if args.keep.is_some() {
+        report::write(&week, folder)?;
+        return Ok(folder.join("report.html"));
+    }
+    let name = format!("tidegate-demo-report-{}.html", super::run::random_word());
+    report::put(&std::env::temp_dir(), &name, page::html(&week).as_bytes())
 }
 
 fn show(week: &Week, story: &Story, document: &serde_json::Value) -> Result<(), Ended> {

@@ -10,7 +10,9 @@ pub mod import;
 pub mod ledger;
 pub mod observe;
 pub mod place;
+pub mod plan;
 pub mod print;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod status;
@@ -40,6 +42,8 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Ended> {
         Command::Ledger => ledger::ledger(&common).await,
         Command::Doctor => Box::pin(doctor::doctor(&common)).await,
         Command::Status => status::status(&common).await,
+        Command::Plan(args) => plan::plan(&args, &common).await,
+        Command::Report(args) => report::report(&args, &common).await,
         Command::Config { action } => config::config(action, &common),
         Command::Schema => config::schema(),
     }

@@ -335,7 +335,7 @@ pub fn random_word() -> String {
 }
 
 /// Adds to a file that a variable names what is made for its present size in bytes.
-fn append(variable: &str, text: impl Fn(usize) -> String) {
+pub(super) fn append(variable: &str, text: impl Fn(usize) -> String) {
     let Some(path) = environment::variable(variable) else { return };
     let written = OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
         let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);

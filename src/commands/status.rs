@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 use super::print;
 use crate::adapters::clock::SystemClock;
 use crate::cli::{Common, Output};
+use crate::domain::decision::Record;
+use crate::domain::message::grouped;
 use crate::domain::pause_budget::{MOST_DAYS, PauseBudget};
 use crate::domain::release::ReleaseState;
+use crate::domain::verdict::Evidence;
 use crate::exit::{Ended, Exit};
 use crate::jobs::JobId;
 use crate::ports::{AppState, Clock as _};
@@ -60,6 +63,14 @@ fn release(state: &ReleaseState) -> Value {
     release
 }
 
+/// How sure the newest decision could be.
+fn sure(record: &Record) -> String {
+    let (counts, slo) = (record.facts.fresh(), &record.policy.slo);
+    let evidence = Evidence::of_sessions(counts, slo, slo.method, record.judgement.reason);
+    let sessions = grouped(counts.sessions);
+    format!("  {} crash-free sessions {}, {sessions} sessions", record.version, human::interval(&evidence))
+}
+
 fn text(app: &str, state: &AppState) -> String {
     let mut lines = vec![app.to_owned()];
     if state.releases.is_empty() {
@@ -81,5 +92,6 @@ fn text(app: &str, state: &AppState) -> String {
             record.judgement.reason
         )
     }));
+    lines.extend(state.last_decision.iter().map(sure));
     lines.join("\n") + "\n"
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::arrival::{Arrival, Build, Collection, Event, Kind, Process, Report, Session};
 use super::events::Row;
 use super::ids::Ids;
-use super::scenario::{App, NEW_BUILD, NEW_VERSION, OLD_BUILD, OLD_VERSION};
+use super::scenario::{App, NEW_BUILD, NEW_VERSION, OLD_BUILD, OLD_VERSION, Scenario};
 use crate::domain::ids::Platform;
 
 /// Share of the new build's fatal crashes that are the first issue of the list, in 1/256.
@@ -284,8 +284,14 @@ fn issue(app: App, report: &Report) -> (u64, &'static Issue) {
         (Platform::Ios, Kind::Fatal | Kind::Anr) => (0, &IOS_FATAL),
     };
     let leads = report.build == Build::New && report.draw < LEADING_ISSUE;
-    let place = if leads { 0 } else { usize::from(report.draw) % issues.len() };
+    let first = usize::from(is_brought_by_the_new_build(app, report.kind) && report.build == Build::Old);
+    let place = if leads { 0 } else { first + usize::from(report.draw) % (issues.len() - first) };
     (first_number + place as u64, &issues[place])
+}
+
+/// A release that is worse has a crash of its own: nobody had the leading fatal issue with the build before.
+fn is_brought_by_the_new_build(app: App, kind: Kind) -> bool {
+    kind == Kind::Fatal && app.scenario != Scenario::Good
 }
 
 fn device(app: App, person: u32) -> Device {
@@ -303,6 +309,8 @@ fn instant(at_us: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -315,5 +323,29 @@ mod tests {
     fn issues_of_one_app_have_numbers_of_their_own() {
         let groups = [&ANDROID_FATAL[..], &ANDROID_ANR, &ANDROID_NON_FATAL, &IOS_FATAL, &IOS_NON_FATAL];
         assert!(groups.iter().all(|issues| issues.len() < 10));
+    }
+
+    #[test]
+    fn a_worse_release_brings_one_crash_and_keeps_the_others() {
+        let places = |scenario, build| -> BTreeSet<u64> {
+            let app = App { scenario, platform: Platform::Android };
+            let report = |draw| Report {
+                at_us: 0,
+                number: 0,
+                session: None,
+                person: 0,
+                build,
+                kind: Kind::Fatal,
+                process: Process::Foreground,
+                draw,
+            };
+            (0..=u8::MAX).map(|draw| issue(app, &report(draw)).0).collect()
+        };
+        for scenario in Scenario::ALL {
+            assert_eq!(places(scenario, Build::New), [0, 1, 2, 3].into());
+        }
+        assert_eq!(places(Scenario::Bad, Build::Old), [1, 2, 3].into());
+        assert_eq!(places(Scenario::Doubtful, Build::Old), [1, 2, 3].into());
+        assert_eq!(places(Scenario::Good, Build::Old), [0, 1, 2, 3].into(), "nothing is new in a good one");
     }
 }

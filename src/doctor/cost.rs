@@ -120,7 +120,7 @@ async fn bill(
 /// No build is asked for: which one is does not change what is read.
 fn parameters(window: Window) -> Parameters {
     let (from_us, to_us) = (window.from.as_microsecond(), window.to.as_microsecond());
-    Parameters { from_us, to_us, mature_us: to_us, builds: Vec::new(), versions: Vec::new() }
+    Parameters { from_us, to_us, mature_us: to_us, ..Parameters::default() }
 }
 
 fn judged(warehouse: &Warehouse, bill: Bill) -> Vec<Check> {

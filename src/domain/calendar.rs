@@ -154,6 +154,19 @@ pub fn has_come(time: Time, now: Timestamp, zone: &TimeZone) -> bool {
     due.is_ok_and(|due| due.timestamp() <= now)
 }
 
+/// When what is made once per local date, after a time of day, is made next: `now` where it is due. `made` is the newest date
+/// that has it.
+#[must_use]
+pub fn next_due(time: Time, made: Option<Date>, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let today = date_in(zone, now);
+    let date = match made {
+        Some(made) if made >= today => made.tomorrow().ok()?,
+        _ => today,
+    };
+    let due = date.to_datetime(time).to_zoned(zone.clone()).ok()?;
+    Some(due.timestamp().max(now))
+}
+
 /// The rollout day in `zone`: day one is the calendar day on which the rollout started.
 #[must_use]
 pub fn rollout_day(started_at: Timestamp, now: Timestamp, zone: &TimeZone) -> u32 {
@@ -242,6 +255,20 @@ mod tests {
         assert!(came(2, 30, "2026-10-25T01:15:00Z"), "a quarter past two for the second time");
         assert!(!came(12, 0, "2026-10-25T10:59:59Z") && came(12, 0, "2026-10-25T11:00:00Z"));
         assert!(!came(12, 0, "2026-10-25T23:00:00Z"), "the next date has its own noon");
+    }
+
+    #[test]
+    fn what_is_made_once_a_date_is_due_at_its_time_and_at_once_where_it_is_late() {
+        let noon = Time::constant(12, 0, 0, 0);
+        let next = |made: Option<&str>, now| {
+            next_due(noon, made.map(|date| date.parse().unwrap()), at(now), &berlin()).unwrap().to_string()
+        };
+        assert_eq!(next(None, "2026-11-18T08:00:00Z"), "2026-11-18T11:00:00Z");
+        assert_eq!(next(Some("2026-11-17"), "2026-11-18T13:00:00Z"), "2026-11-18T13:00:00Z");
+        assert_eq!(next(Some("2026-11-18"), "2026-11-18T13:00:00Z"), "2026-11-19T11:00:00Z");
+        // Summer time ends in the night.
+        assert_eq!(next(Some("2026-10-24"), "2026-10-24T20:00:00Z"), "2026-10-25T11:00:00Z");
+        assert_eq!(next(Some("2026-10-23"), "2026-10-24T02:00:00Z"), "2026-10-24T10:00:00Z");
     }
 
     #[test]

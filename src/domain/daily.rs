@@ -156,9 +156,9 @@ pub struct Fix {
 pub struct TopCrash {
     /// Its id in Crashlytics.
     pub issue: String,
-    /// Its title: text from outside.
+    /// Its title: text from outside; empty where there is none.
     pub title: String,
-    /// Its subtitle: text from outside.
+    /// Its subtitle: text from outside; empty where there is none.
     pub subtitle: String,
     /// What kind of crash.
     pub kind: CrashKind,

@@ -17,6 +17,8 @@ use super::stats::{Goal, Sample, sessions_at_rate, sessions_to_decision};
 const LEAST_SEEN: SignedDuration = SignedDuration::from_hours(1);
 /// What is farther away than this is beyond any release.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// A cycle is taken to last so long: teams ship weekly.
+const CYCLE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Seconds of a day.
 const DAY_SECONDS: f64 = 86_400.0;
 
@@ -31,7 +33,7 @@ pub struct Forecast {
     pub halt: Wait,
     /// Until a fast-track, at the present crash rate.
     pub fast_track: Wait,
-    /// When the one fast-track check of the cycle comes; none where it has been made.
+    /// When the one fast-track check of the cycle comes; none where it has been made or is due.
     pub fast_track_check: Option<Timestamp>,
 }
 
@@ -68,8 +70,20 @@ pub fn forecast(record: &Record, now: Timestamp) -> Forecast {
             None => Wait::Past,
             Some(_) => wait(lift(facts, policy), facts.mature().sessions, traffic, facts, now),
         },
-        fast_track_check: check,
+        fast_track_check: check.filter(|at| *at > now),
     }
+}
+
+/// The bytes that a cycle will have been billed for when it has lasted a week, if it goes on as it has. None where it has
+/// hardly begun; what was billed already, where the week is over.
+#[must_use]
+pub fn bytes_at_end(billed: u64, cycle_start: Timestamp, now: Timestamp) -> Option<u64> {
+    let passed = now.duration_since(cycle_start);
+    if passed >= CYCLE {
+        return Some(billed);
+    }
+    let share = passed.as_secs_f64() / CYCLE.as_secs_f64();
+    (passed >= LEAST_SEEN).then(|| (billed as f64 / share).ceil() as u64)
 }
 
 /// The sessions at which even a release without a crash could prove something.

@@ -4,10 +4,12 @@
 //! The table name is the one thing that is put into the text, and only a checked [`Table`] can be. Everything else is
 //! a named parameter. Nothing here runs a query.
 
+mod daily;
 mod rows;
 mod shape;
 mod table;
 
+pub use daily::{DailyParameters, Stretches, TopCrashRow, Total, TotalsRow};
 pub use rows::{Cell, CrashRow, FirstSession, OfRelease, Row, SessionRow, WrongRow};
 pub use shape::{Partitioning, Shape};
 pub use table::{Export, InvalidTable, Table, platform_suffix};
@@ -26,6 +28,8 @@ pub enum Engine {
 pub enum Source {
     /// Firebase Crashlytics.
     Crashlytics,
+    /// Firebase Crashlytics with the issue of each report, which is dearer.
+    CrashIssues,
     /// Firebase Sessions.
     FirebaseSessions,
     /// Google Analytics, one table per date.
@@ -34,13 +38,15 @@ pub enum Source {
 
 impl Source {
     /// Every source; a test asks that each file is bound once.
-    pub const ALL: [Self; 3] = [Self::Crashlytics, Self::FirebaseSessions, Self::Analytics];
+    pub const ALL: [Self; 4] =
+        [Self::Crashlytics, Self::CrashIssues, Self::FirebaseSessions, Self::Analytics];
 
     /// The name of the file, used as a label of the query.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Crashlytics => "crashlytics",
+            Self::CrashIssues => "crash_issues",
             Self::FirebaseSessions => "firebase_sessions",
             Self::Analytics => "analytics",
         }
@@ -50,7 +56,7 @@ impl Source {
     #[must_use]
     pub fn needed(self) -> &'static [&'static str] {
         match self {
-            Self::Crashlytics => &[
+            Self::Crashlytics | Self::CrashIssues => &[
                 "event_id",
                 "event_timestamp",
                 "error_type",
@@ -93,6 +99,10 @@ impl Source {
             (Self::Crashlytics, Engine::BigQuery) => {
                 include_str!("../../sql/sources/bigquery/crashlytics.sql")
             }
+            (Self::CrashIssues, Engine::Sqlite) => include_str!("../../sql/sources/sqlite/crash_issues.sql"),
+            (Self::CrashIssues, Engine::BigQuery) => {
+                include_str!("../../sql/sources/bigquery/crash_issues.sql")
+            }
             (Self::FirebaseSessions, Engine::Sqlite) => {
                 include_str!("../../sql/sources/sqlite/firebase_sessions.sql")
             }
@@ -104,6 +114,9 @@ impl Source {
         }
     }
 }
+
+/// What stands between the tables that are read together.
+pub const TOGETHER: &str = "\nUNION ALL\n";
 
 /// The filter that prunes a table of BigQuery which is partitioned by the time of loading.
 const PARTITION_TIME: &str = include_str!("../../sql/sources/bigquery/partition_time.sql");
@@ -117,11 +130,36 @@ pub enum Question {
     Sessions,
     /// The first session.
     FirstSession,
+    /// Sessions and people over the stretches of a daily report.
+    SessionTotals,
+    /// Crashed sessions and installations over the same stretches.
+    CrashTotals,
+    /// The issues that most crash reports belong to.
+    TopCrashes,
 }
 
 impl Question {
     /// Every question; a test asks that each file is bound once.
-    pub const ALL: [Self; 3] = [Self::Crashes, Self::Sessions, Self::FirstSession];
+    pub const ALL: [Self; 6] = [
+        Self::Crashes,
+        Self::Sessions,
+        Self::FirstSession,
+        Self::SessionTotals,
+        Self::CrashTotals,
+        Self::TopCrashes,
+    ];
+
+    /// Whether the question can be asked of the columns that a source has.
+    #[must_use]
+    pub fn fits(self, source: Source) -> bool {
+        match self {
+            Self::Crashes | Self::CrashTotals => source == Source::Crashlytics,
+            Self::TopCrashes => source == Source::CrashIssues,
+            Self::Sessions | Self::FirstSession | Self::SessionTotals => {
+                matches!(source, Source::FirebaseSessions | Source::Analytics)
+            }
+        }
+    }
 
     /// The text, the same for every engine.
     #[must_use]
@@ -130,6 +168,9 @@ impl Question {
             Self::Crashes => include_str!("../../sql/questions/crashes.sql"),
             Self::Sessions => include_str!("../../sql/questions/sessions.sql"),
             Self::FirstSession => include_str!("../../sql/questions/first_session.sql"),
+            Self::SessionTotals => include_str!("../../sql/questions/session_totals.sql"),
+            Self::CrashTotals => include_str!("../../sql/questions/crash_totals.sql"),
+            Self::TopCrashes => include_str!("../../sql/questions/top_crashes.sql"),
         }
     }
 
@@ -140,6 +181,9 @@ impl Question {
             Self::Crashes => "crashes",
             Self::Sessions => "sessions",
             Self::FirstSession => "first_session",
+            Self::SessionTotals => "session_totals",
+            Self::CrashTotals => "crash_totals",
+            Self::TopCrashes => "top_crashes",
         }
     }
 
@@ -150,6 +194,9 @@ impl Question {
             Self::Crashes => rows::CRASHES,
             Self::Sessions => rows::SESSIONS,
             Self::FirstSession => rows::FIRST_SESSION,
+            Self::SessionTotals => daily::SESSION_TOTALS,
+            Self::CrashTotals => daily::CRASH_TOTALS,
+            Self::TopCrashes => daily::TOP_CRASHES,
         }
     }
 }
@@ -173,7 +220,7 @@ pub enum Value {
 }
 
 /// Everything that a query may ask for; [`render`] binds those that its text names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters {
     /// First instant inside, in microseconds since 1970.
     pub from_us: i64,
@@ -185,17 +232,34 @@ pub struct Parameters {
     pub builds: Vec<String>,
     /// The versions of the release, for sources without builds.
     pub versions: Vec<String>,
+    /// What a daily report asks for besides.
+    pub daily: DailyParameters,
 }
 
 impl Parameters {
-    fn all(&self) -> [(&'static str, Value); 6] {
-        [
+    fn all(&self) -> Vec<(&'static str, Value)> {
+        let Stretches { cycle, last_day, then, now } = self.daily.stretches_us;
+        let (application, platform) = self.daily.application.clone().unwrap_or_default();
+        vec![
             ("from_us", Value::Integer(self.from_us)),
             ("to_us", Value::Integer(self.to_us)),
             ("mature_us", Value::Integer(self.mature_us)),
             ("builds", Value::Text(list(&self.builds))),
             ("versions", Value::Text(list(&self.versions))),
             ("sketch_size", Value::Integer(crate::domain::sketch::SKETCH_SIZE as i64)),
+            ("earlier_builds", Value::Text(list(&self.daily.earlier_builds))),
+            ("earlier_versions", Value::Text(list(&self.daily.earlier_versions))),
+            ("application", Value::Text(application)),
+            ("platform", Value::Text(platform)),
+            ("cycle_from_us", Value::Integer(cycle.0)),
+            ("cycle_to_us", Value::Integer(cycle.1)),
+            ("day_from_us", Value::Integer(last_day.0)),
+            ("day_to_us", Value::Integer(last_day.1)),
+            ("then_from_us", Value::Integer(then.0)),
+            ("then_to_us", Value::Integer(then.1)),
+            ("now_from_us", Value::Integer(now.0)),
+            ("now_to_us", Value::Integer(now.1)),
+            ("top", Value::Integer(crate::domain::daily::TOP_CRASHES as i64)),
         ]
     }
 }
@@ -212,12 +276,27 @@ pub struct Query {
     pub question: Question,
     /// What the table is, for labels.
     pub source: Source,
-    /// The table that it reads, for errors.
+    /// The first table that it reads, for errors; all are in its dataset.
     pub table: Table,
+    /// The tables that it reads together with it.
+    pub others: Vec<Table>,
     /// The text.
     pub sql: String,
     /// The parameters, by name without `@`.
     pub parameters: Vec<(&'static str, Value)>,
+}
+
+impl Query {
+    /// Every table that it reads.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        std::iter::once(&self.table).chain(&self.others)
+    }
+
+    /// The names of the tables that it reads, for people.
+    #[must_use]
+    pub fn table_names(&self) -> String {
+        self.tables().map(Table::as_str).collect::<Vec<_>>().join(" + ")
+    }
 }
 
 /// Puts a question, a source and a table of a known shape together.
@@ -230,12 +309,31 @@ pub fn render(
     shape: &Shape,
     parameters: &Parameters,
 ) -> Query {
-    let text = shape.fit(source.sql(engine)).replace("{table}", table.as_str());
-    let sql = question.sql().replace("{source}", text.trim_end());
+    render_together(question, source, engine, (table, shape), &[], parameters)
+}
+
+/// Puts a question, a source and several tables together, as if they were one. What is stored in more than one of them
+/// is for the question to count once.
+#[must_use]
+pub fn render_together(
+    question: Question,
+    source: Source,
+    engine: Engine,
+    (table, shape): (&Table, &Shape),
+    others: &[(&Table, &Shape)],
+    parameters: &Parameters,
+) -> Query {
+    let part = |(table, shape): &(&Table, &Shape)| {
+        let text = shape.fit(source.sql(engine)).replace("{table}", table.as_str());
+        text.trim_end().to_owned()
+    };
+    let parts: Vec<String> = std::iter::once(&(table, shape)).chain(others).map(part).collect();
+    let sql = question.sql().replace("{source}", &parts.join(TOGETHER));
     let named = parameter_names(&sql);
     let parameters =
         parameters.all().into_iter().filter(|(name, _)| named.iter().any(|n| n == name)).collect();
-    Query { question, source, table: table.clone(), sql, parameters }
+    let others = others.iter().map(|(table, _)| (*table).clone()).collect();
+    Query { question, source, table: table.clone(), others, sql, parameters }
 }
 
 /// The names of the parameters in a text, without `@`, each once.
@@ -264,13 +362,38 @@ mod tests {
             mature_us: 1,
             builds: vec!["200".into(), "201".into()],
             versions: Vec::new(),
+            daily: DailyParameters::default(),
         }
     }
 
-    /// Which source answers the columns of a question.
-    fn fits(question: Question, source: Source) -> bool {
-        let of_crashes = question == Question::Crashes;
-        of_crashes == (source == Source::Crashlytics)
+    #[test]
+    fn every_source_answers_a_question_and_every_question_has_a_source() {
+        let fits = |question: &Question, source: &Source| question.fits(*source);
+        assert!(Source::ALL.iter().all(|source| Question::ALL.iter().any(|question| fits(question, source))));
+        assert!(Question::ALL.iter().all(|question| Source::ALL.iter().any(|source| fits(question, source))));
+    }
+
+    #[test]
+    fn tables_are_read_together_each_in_its_own_shape() {
+        let [batch, streamed] =
+            ["c.app_ANDROID", "c.app_ANDROID_REALTIME"].map(|name| Table::new(name).unwrap());
+        let columns = Source::Crashlytics.needed().iter().map(|name| (*name).to_owned()).collect();
+        let (old, whole) = (Shape::new(columns, Partitioning::ByLoadTime), Shape::default());
+        let (crashes, engine) = (Source::CrashIssues, Engine::BigQuery);
+        let tables = ((&batch, &old), [(&streamed, &whole)]);
+        let query =
+            render_together(Question::TopCrashes, crashes, engine, tables.0, &tables.1, &parameters());
+        let (first, second) = query.sql.split_once(TOGETHER).unwrap();
+        assert!(
+            first.contains("`c.app_ANDROID`") && first.contains("CAST(NULL AS STRING) AS title"),
+            "{first}"
+        );
+        assert!(first.contains("_PARTITIONTIME") && !second.contains("_PARTITIONTIME"), "{second}");
+        assert!(
+            second.contains("`c.app_ANDROID_REALTIME`") && second.contains("issue_title AS title"),
+            "{second}"
+        );
+        assert_eq!(query.table_names(), "c.app_ANDROID + c.app_ANDROID_REALTIME");
     }
 
     #[test]
@@ -278,7 +401,7 @@ mod tests {
         let table = Table::new("firebase_crashlytics.com_example_app_ANDROID").unwrap();
         for engine in [Engine::Sqlite, Engine::BigQuery] {
             for question in Question::ALL {
-                for source in Source::ALL.into_iter().filter(|source| fits(question, *source)) {
+                for source in Source::ALL.into_iter().filter(|source| question.fits(*source)) {
                     let query = render(question, source, engine, &table, &Shape::default(), &parameters());
                     let mut bound: Vec<_> =
                         query.parameters.iter().map(|(name, _)| (*name).to_owned()).collect();

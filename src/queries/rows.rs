@@ -32,9 +32,13 @@ pub trait Row: Sized {
 }
 
 /// Takes one cell after the other.
-struct Cells(std::vec::IntoIter<Cell>);
+pub(super) struct Cells(std::vec::IntoIter<Cell>);
 
 impl Cells {
+    pub(super) fn new(cells: Vec<Cell>) -> Self {
+        Self(cells.into_iter())
+    }
+
     fn integer(&mut self, column: &'static str) -> Result<i64, WrongRow> {
         match self.0.next() {
             Some(Cell::Integer(value)) => Ok(value),
@@ -42,21 +46,32 @@ impl Cells {
         }
     }
 
-    fn count<N: TryFrom<i64>>(&mut self, column: &'static str) -> Result<N, WrongRow> {
+    pub(super) fn count<N: TryFrom<i64>>(&mut self, column: &'static str) -> Result<N, WrongRow> {
         let value = self.integer(column)?;
         let found = Some(Cell::Integer(value));
         N::try_from(value).map_err(|_| WrongRow { column, found, wanted: "a count" })
     }
 
     fn fingerprint(&mut self) -> Result<Option<i64>, WrongRow> {
+        self.integer_or_nothing("fingerprint")
+    }
+
+    pub(super) fn integer_or_nothing(&mut self, column: &'static str) -> Result<Option<i64>, WrongRow> {
         match self.0.next() {
             Some(Cell::Integer(value)) => Ok(Some(value)),
             Some(Cell::Null) => Ok(None),
-            found => Err(WrongRow { column: "fingerprint", found, wanted: "a whole number or nothing" }),
+            found => Err(WrongRow { column, found, wanted: "a whole number or nothing" }),
         }
     }
 
-    fn text(&mut self, column: &'static str) -> Result<Option<String>, WrongRow> {
+    pub(super) fn some_text(&mut self, column: &'static str) -> Result<String, WrongRow> {
+        match self.0.next() {
+            Some(Cell::Text(value)) => Ok(value),
+            found => Err(WrongRow { column, found, wanted: "text" }),
+        }
+    }
+
+    pub(super) fn text(&mut self, column: &'static str) -> Result<Option<String>, WrongRow> {
         match self.0.next() {
             Some(Cell::Text(value)) => Ok(Some(value)),
             Some(Cell::Null) => Ok(None),
@@ -200,7 +215,7 @@ pub struct FirstSession {
 
 impl Row for CrashRow {
     fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
-        let mut cells = Cells(cells.into_iter());
+        let mut cells = Cells::new(cells);
         Ok(Self {
             day: cells.integer("day")?,
             version: cells.text("version")?,
@@ -218,7 +233,7 @@ impl Row for CrashRow {
 
 impl Row for SessionRow {
     fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
-        let mut cells = Cells(cells.into_iter());
+        let mut cells = Cells::new(cells);
         Ok(Self {
             day: cells.integer("day")?,
             platform: cells.text("platform")?,
@@ -235,7 +250,7 @@ impl Row for SessionRow {
 
 impl Row for FirstSession {
     fn read(cells: Vec<Cell>) -> Result<Self, WrongRow> {
-        let mut cells = Cells(cells.into_iter());
+        let mut cells = Cells::new(cells);
         Ok(Self {
             platform: cells.text("platform")?,
             application: cells.text("application")?,

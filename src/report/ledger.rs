@@ -100,6 +100,10 @@ mod tests {
         let intent = "halt-0123456789abcdef".to_owned();
         let confirmed = shown(Kind::Confirmed { intent, release: release(), before, after });
         insta::assert_snapshot!(confirmed, @"     1  2026-11-18 12:00 UTC  confirmed: was rolling out at 50 % of users, is halted at 50 % of users (halt-0123456789abcdef)");
+        let changed =
+            |by| shown(Kind::ChangedElsewhere { release: release(), before: Some(before), after, by });
+        insta::assert_snapshot!(changed(Elsewhere::Somebody), @"     1  2026-11-18 12:00 UTC  changed outside of this program: release 200 was rolling out at 50 % of users, is halted at 50 % of users");
+        insta::assert_snapshot!(changed(Elsewhere::RunWithoutMemory), @"     1  2026-11-18 12:00 UTC  changed by a run without a memory: release 200 was rolling out at 50 % of users, is halted at 50 % of users");
         let held = shown(Kind::Controlled {
             word: PersonsWord::given("ada", "a holiday", "2026-11-18T12:00:00Z".parse().unwrap()).unwrap(),
             what: "hold".to_owned(),

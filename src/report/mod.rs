@@ -8,3 +8,4 @@ pub mod groups;
 pub mod human;
 pub mod json;
 pub mod ledger;
+pub mod plan;

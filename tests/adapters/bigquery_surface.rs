@@ -106,7 +106,7 @@ fn window(from: &str, to: &str) -> Parameters {
         to_us: at(to).as_microsecond(),
         mature_us: at(to).as_microsecond(),
         builds: vec!["200".into()],
-        versions: Vec::new(),
+        ..Parameters::default()
     }
 }
 

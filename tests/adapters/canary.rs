@@ -94,7 +94,7 @@ impl Watched {
 
     fn secrets(&self) -> Vec<String> {
         let made = self.taps.iter().flat_map(|(_, tap)| tap.sent()).flat_map(|sent| bearers(&sent));
-        let mut secrets: Vec<String> = self.given.iter().cloned().collect();
+        let mut secrets: Vec<String> = self.given.to_vec();
         // A text may be cut inside of a token: its parts are looked for too, but for the first, which is no secret.
         secrets.extend(made.flat_map(|token| {
             let parts: Vec<String> = token.split('.').skip(1).map(str::to_owned).collect();

@@ -49,7 +49,7 @@ async fn googles_bigquery_client_reads_tables_and_asks_our_question() {
         to_us: at("2026-11-19T00:00:00Z").as_microsecond(),
         mature_us: at("2026-11-19T00:00:00Z").as_microsecond(),
         builds: vec!["200".into()],
-        versions: Vec::new(),
+        ..queries::Parameters::default()
     };
     let ours = job("unused", Question::Crashes, Source::Crashlytics, CRASHES, &asked);
     let query = &ours["configuration"]["query"];

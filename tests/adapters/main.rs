@@ -16,6 +16,9 @@ mod collector;
 mod configuration;
 mod contract;
 mod control;
+#[path = "../core/daily_fixture.rs"]
+mod daily_fixture;
+mod daily_reading;
 mod degraded;
 mod demo;
 mod doctor;
@@ -42,11 +45,14 @@ mod network_faults;
 #[cfg(not(feature = "fail-points"))]
 mod no_fail_points;
 mod outbox;
+mod page;
 mod pairs;
+mod plan;
 mod play_faults;
 mod play_recovery;
 mod play_requests;
 mod random_faults;
+mod report;
 mod slack_faults;
 mod slack_pictures;
 mod sparing;

@@ -295,7 +295,7 @@ async fn the_history_of_a_release_is_whole_and_in_order<S: Store>(place: &Place)
     // A fraction of a second sorts after the whole one, whatever its text does.
     let instants = [NOW, "2026-11-18T12:00:00.5Z", "2026-11-17T23:59:59Z"];
     let mut wanted: Vec<Record> = instants.iter().map(|instant| decision(instant)).collect();
-    let mut others = vec![decision(NOW), decision(NOW), decision(NOW)];
+    let mut others = [decision(NOW), decision(NOW), decision(NOW)];
     others[0].release.key = "20".to_owned();
     others[1].release.key = "200+201".to_owned();
     others[2].release.platform = Platform::Ios;

@@ -62,7 +62,6 @@ fn a_killed_run_that_began_in_time_is_taken_over_by_the_next_firing() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the times are to be read")]
 fn a_killed_run_is_taken_over_within_the_times_of_the_documentation() {
     let looks = two_weeks(date(2026, 11, 16));
     let autumn = two_weeks(date(2026, 10, 19));

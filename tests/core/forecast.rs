@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use tidegate::domain::forecast::{Wait, forecast};
+use tidegate::domain::forecast::{Wait, bytes_at_end, forecast};
 use tidegate::domain::rules::crash_free_sessions_fast_track as fast_track;
 use tidegate::domain::verdict::Reason;
 
@@ -52,6 +52,12 @@ fn a_check_that_was_made_does_not_come_again() {
     facts.fast_track_checked_at = Some(day_two());
     let expected = forecast(&record(facts, day_two()), day_two());
     assert_eq!((expected.fast_track, expected.fast_track_check), (Wait::Past, None));
+}
+
+#[test]
+fn the_cost_goes_on_as_it_has() {
+    let after = |hours| bytes_at_end(1_000, start(), start() + SignedDuration::from_hours(hours));
+    assert_eq!((after(0), after(24), after(84), after(200)), (None, Some(7_000), Some(2_000), Some(1_000)));
 }
 
 proptest! {

@@ -2,9 +2,11 @@
 //! promises that hold for every input. Needs no feature and no network.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::print_stdout, reason = "a walk says how many paths it took")]
+#![expect(clippy::print_stderr, reason = "a walk says how many paths it took")]
 
 mod advancing;
+mod daily;
+mod daily_fixture;
 mod forecast;
 mod interleavings;
 mod judging;

@@ -138,7 +138,7 @@ fn a_halt_by_somebody_else_says_that_nobody_but_a_person_resumes_it() {
     let note = halted_elsewhere(&record.release, &record.version, &record.builds, stood);
     insta::assert_snapshot!(note.text(), @r"
     🛑 HALTED BY SOMEBODY Android 26.3.0 (android): the store shows it as halted
-    It was halted in the store's console or by another tool; it stood at 15 % of users.
+    It was halted in the store's console, by another tool, or by a run without a memory that was cut off; it stood at 15 % of users.
     It stays halted until a person resumes it; then its counts start anew.
     ");
 }

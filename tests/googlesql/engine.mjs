@@ -39,22 +39,23 @@ export class Engine {
     return engine;
   }
 
-  /** Keeps a table under its full dotted name, with its rows: one catalog each, as the server takes 4 MiB at a time. */
-  async register(table) {
+  /** Keeps tables that are read together under their full dotted names, with their rows: no more, as the server takes 4 MiB at a time. */
+  async register(tables) {
+    const name = together(tables.map((table) => table.name));
     const simple_catalog = {
-      name: table.name,
-      table: [definition(table)],
+      name,
+      table: tables.map(definition),
       builtin_function_options: { language_options: this.language },
     };
-    const table_content = { [table.name]: content(table) };
+    const table_content = Object.fromEntries(tables.map((table) => [table.name, content(table)]));
     const { registered_id } = await this.call('RegisterCatalog', { simple_catalog, table_content });
-    this.catalogs.set(table.name, registered_id);
+    this.catalogs.set(name, registered_id);
   }
 
   /** Analyses a query, runs it, and gives its columns and rows; or the engine's own words where it refuses. */
-  async answer({ table, sql, parameters }) {
-    const registered_catalog_id = this.catalogs.get(table);
-    if (!registered_catalog_id) throw new Error(`a query names the table ${table}, which the job does not have`);
+  async answer({ tables, sql, parameters }) {
+    const registered_catalog_id = this.catalogs.get(together(tables));
+    if (!registered_catalog_id) throw new Error(`a query names ${together(tables)}, which was not registered`);
     try {
       const options = this.options(parameters);
       const { prepared } = await this.call('PrepareQuery', { sql, options, registered_catalog_id });
@@ -87,6 +88,11 @@ export class Engine {
       this.client[method](request, (error, reply) => (error ? reject(error) : resolve(reply)));
     });
   }
+}
+
+/** The name of a catalog: those of its tables. */
+export function together(names) {
+  return names.join(' + ');
 }
 
 /** The program for this machine; the names are the package's. */

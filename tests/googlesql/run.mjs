@@ -1,14 +1,14 @@
 // Runs queries on Google's own GoogleSQL engine. A job comes in as JSON, the answers go out as JSON, in order:
 //
 //   in   { tables: [{ name, schema, partitioned_by_load_time, rows }],
-//          queries: [{ table, sql, parameters: [{ name, type, value }] }] }
+//          queries: [{ tables, sql, parameters: [{ name, type, value }] }] }
 //   out  [{ columns: [{ name, type }], rows: [[cell, ...], ...] } | { error }, ...]
 //
 // It judges nothing: tests/adapters/googlesql.rs makes the job and compares the answers.
 
 import { availableParallelism } from 'node:os';
 
-import { Engine } from './engine.mjs';
+import { Engine, together } from './engine.mjs';
 
 const MOST_SECONDS = 120;
 
@@ -18,7 +18,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => q
 try {
   const { tables, queries } = JSON.parse(await everything(process.stdin));
   const engine = await Engine.start();
-  for (const table of tables) await engine.register(table);
+  const byName = new Map(tables.map((table) => [table.name, table]));
+  const readTogether = new Map(queries.map((query) => [together(query.tables), query.tables]));
+  for (const names of readTogether.values()) await engine.register(names.map((name) => byName.get(name)));
   const answers = await inOrder(queries, (query) => engine.answer(query));
   process.stdout.write(JSON.stringify(answers), () => process.exit(0));
 } catch (error) {

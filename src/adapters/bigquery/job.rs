@@ -357,7 +357,7 @@ fn cost(query: &Query, id: &str, job: &Job) -> Result<QueryCost, Failure> {
     let slots = slots.or(statistics.and_then(|statistics| statistics.total_slot_ms.as_ref()));
     Ok(QueryCost {
         question: query.question.name().to_owned(),
-        table: query.table.to_string(),
+        table: query.table_names(),
         job: Some(id.to_owned()),
         bytes_billed: billed
             .or(cached.then_some(0))

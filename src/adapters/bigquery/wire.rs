@@ -50,7 +50,7 @@ pub fn check_project(id: &str) -> Result<(), PortError> {
     ))
 }
 
-/// The document of a job, with the table named in full where the job runs in another project than the exports'.
+/// The document of a job, with the tables named in full where the job runs in another project than the exports'.
 ///
 /// # Errors
 /// None in practice: the documents can always be written.
@@ -96,7 +96,8 @@ fn text(query: &Query, project: &str, billing_project: &str) -> String {
     if project == billing_project {
         return query.sql.clone();
     }
-    query.sql.replace(&format!("`{}`", query.table), &format!("`{project}.{}`", query.table))
+    let in_full = |sql: String, table| sql.replace(&format!("`{table}`"), &format!("`{project}.{table}`"));
+    query.tables().fold(query.sql.clone(), in_full)
 }
 
 fn parameter((name, value): &(&'static str, Value)) -> QueryParameter {
@@ -211,7 +212,9 @@ mod tests {
             question: Question::FirstSession,
             source: Source::FirebaseSessions,
             table: Table::new("firebase_sessions.app_IOS").unwrap(),
-            sql: "FROM `firebase_sessions.app_IOS`".to_owned(),
+            others: vec![Table::new("firebase_sessions.app_IOS_REALTIME").unwrap()],
+            sql: "FROM `firebase_sessions.app_IOS` UNION ALL FROM `firebase_sessions.app_IOS_REALTIME`"
+                .to_owned(),
             parameters: vec![("from_us", Value::Integer(-1)), ("builds", Value::Text(",7,".to_owned()))],
         }
     }
@@ -239,8 +242,14 @@ mod tests {
 
     #[test]
     fn only_another_project_is_named() {
-        assert_eq!(text(&query(), "exports", "exports"), "FROM `firebase_sessions.app_IOS`");
-        assert_eq!(text(&query(), "the-exports", "bills"), "FROM `the-exports.firebase_sessions.app_IOS`");
+        assert_eq!(
+            text(&query(), "exports", "exports"),
+            "FROM `firebase_sessions.app_IOS` UNION ALL FROM `firebase_sessions.app_IOS_REALTIME`"
+        );
+        assert_eq!(
+            text(&query(), "the-exports", "bills"),
+            "FROM `the-exports.firebase_sessions.app_IOS` UNION ALL FROM `the-exports.firebase_sessions.app_IOS_REALTIME`"
+        );
     }
 
     #[test]

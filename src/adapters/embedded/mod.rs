@@ -106,7 +106,7 @@ impl Embedded {
         let mut rows = statement.raw_query();
         let cost = QueryCost {
             question: query.question.name().to_owned(),
-            table: query.table.to_string(),
+            table: query.table_names(),
             ..QueryCost::default()
         };
         let mut answer = Answer { rows: Vec::new(), cost };

@@ -4,7 +4,11 @@
 //! would hide their crashes. Sessions are read first, because the newest session is where both sides are cut: crashes
 //! without their sessions would fake a bad release. A table that is not there is reported, never counted as zero, and
 //! one that lacks a needed column is an error with its name.
+//!
+//! A daily report is another reading: all tables of a side at once, batch and real-time, because people are counted once
+//! over the whole of a stretch.
 
+mod daily;
 mod tables;
 mod tally;
 mod together;
@@ -148,6 +152,7 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
             mature_us: request.mature_to.as_microsecond(),
             builds,
             versions,
+            ..Parameters::default()
         }
     }
 
@@ -168,7 +173,7 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
             costs.push(answer.cost);
             for cells in answer.rows.iter() {
                 let row = R::read(cells.clone());
-                rows.push(row.map_err(|error| wrong_row(question, &found.table, &error))?);
+                rows.push(row.map_err(|error| wrong_row(question, found.table.as_str(), &error))?);
             }
         }
         Ok(rows)
@@ -177,8 +182,7 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
     /// The needed columns that a table of this shape has not. Both sides are matched by build, unless the sessions know
     /// none.
     pub fn lacking(&self, source: Source, shape: &Shape) -> Vec<&'static str> {
-        let build =
-            (source == Source::Crashlytics && !self.by_version()).then_some("application.build_version");
+        let build = (is_of_crashes(source) && !self.by_version()).then_some("application.build_version");
         source.needed().iter().copied().chain(build).filter(|column| !shape.has(column)).collect()
     }
 
@@ -267,7 +271,7 @@ impl<W: Warehouse + Clone + 'static> MetricSource for Events<W> {
     }
 
     async fn daily(&self, request: &DailyRequest) -> Result<DailyReading, PortError> {
-        Err(PortError::new(format!("{request:?} can't be counted yet"), "wait"))
+        self.daily_reading(request).await
     }
 
     async fn marks(&self, request: &MetricRequest) -> Result<Marks, PortError> {
@@ -303,6 +307,10 @@ fn cut_after(newest_session_at: Option<Timestamp>) -> Timestamp {
     newest_session_at.map_or(Timestamp::MIN, just_after)
 }
 
+fn is_of_crashes(source: Source) -> bool {
+    matches!(source, Source::Crashlytics | Source::CrashIssues)
+}
+
 fn newest(instants_us: impl Iterator<Item = i64>) -> Option<Timestamp> {
     instants_us.max().and_then(|us| Timestamp::from_microsecond(us).ok())
 }
@@ -318,7 +326,7 @@ fn absent(sessions: &Covering, crashes: &Covering) -> Vec<AbsentTable> {
     absent
 }
 
-fn wrong_row(question: Question, table: &Table, error: &crate::queries::WrongRow) -> PortError {
+fn wrong_row(question: Question, table: &str, error: &crate::queries::WrongRow) -> PortError {
     PortError::new(
         format!("question {} on table {table}: {error}", question.name()),
         "check that the table holds the export that its name says",

@@ -124,6 +124,6 @@ impl<W: Warehouse + Clone + 'static> Events<W> {
     }
 }
 
-fn misnamed(error: &InvalidTable) -> PortError {
+pub(super) fn misnamed(error: &InvalidTable) -> PortError {
     PortError::new(error.to_string(), "correct the dataset or table name under [sources]")
 }

@@ -214,28 +214,28 @@ impl Slack {
         Refusal::of(answer).map_or(Ok(()), |refusal| Err(refusal.error(method, &self.channel)))
     }
 
-    /// Looks for a message by its key. What was sent as a reply may stand alone, where its parent was deleted.
+    /// Looks for a message by its keys. What was sent as a reply may stand alone, where its parent was deleted.
     async fn look(
         &self,
-        key: &str,
+        keys: &[&str],
         parent: Option<&Posted>,
         since: Timestamp,
     ) -> Result<Option<Posted>, Failed> {
         if let Some(parent) = parent {
             let thread = format!("&ts={}", parent.id);
-            match self.look_in("conversations.replies", &thread, key, since).await {
+            match self.look_in("conversations.replies", &thread, keys, since).await {
                 Ok(None) | Err(Failed::Refused(Refusal::ThreadNotFound)) => {}
                 found => return found,
             }
         }
-        self.look_in("conversations.history", "", key, since).await
+        self.look_in("conversations.history", "", keys, since).await
     }
 
     async fn look_in(
         &self,
         method: &str,
         thread: &str,
-        key: &str,
+        keys: &[&str],
         since: Timestamp,
     ) -> Result<Option<Posted>, Failed> {
         let oldest = since.checked_sub(LOOK_BACK).unwrap_or(since).as_second();
@@ -250,7 +250,7 @@ impl Slack {
             let messages = answer.get("messages").and_then(Value::as_array).ok_or_else(|| {
                 Failed::Refused(Refusal::Unclear("an answer without a list of messages".to_owned()))
             })?;
-            let found = messages.iter().find(|message| has_key(message, key));
+            let found = messages.iter().find(|message| keys.iter().any(|key| has_key(message, key)));
             if let Some(posted) = found.and_then(|message| place(channel.clone(), message)) {
                 return Ok(Some(posted));
             }
@@ -260,6 +260,19 @@ impl Slack {
             }
         }
         Ok(None)
+    }
+
+    fn found(&self, looked: Result<Option<Posted>, Failed>) -> Result<Found, PortError> {
+        match looked {
+            Ok(found) => Ok(found.map_or(Found::Nowhere, Found::There)),
+            Err(Failed::Refused(Refusal::MissingScope { needed, .. })) => {
+                let needed = needed.unwrap_or_else(|| "channels:history or groups:history".to_owned());
+                Ok(Found::CannotTell(format!(
+                    "the bot lacks the scope {needed}, so it can't look into the channel"
+                )))
+            }
+            Err(failed) => Err(failed.error("conversations.history", &self.channel)),
+        }
     }
 
     /// The parent of a reply, where it is in this channel.
@@ -327,25 +340,21 @@ impl Notifier for Slack {
     ) -> Result<Found, PortError> {
         let parent = self.parent(parent);
         let rest = ARRIVAL.checked_sub(age).and_then(|rest| Duration::try_from(rest).ok());
-        let mut found = self.look(key, parent, since).await;
+        let mut found = self.look(&[key], parent, since).await;
         if let (Ok(None), Some(rest)) = (&found, rest) {
             if clock::steady() + rest >= self.until {
                 let what = "this run has no time left to see whether a message to Slack arrived";
                 return Err(PortError::new(what, "nothing: the next run looks again"));
             }
             tokio::time::sleep(rest).await;
-            found = self.look(key, parent, since).await;
+            found = self.look(&[key], parent, since).await;
         }
-        match found {
-            Ok(found) => Ok(found.map_or(Found::Nowhere, Found::There)),
-            Err(Failed::Refused(Refusal::MissingScope { needed, .. })) => {
-                let needed = needed.unwrap_or_else(|| "channels:history or groups:history".to_owned());
-                Ok(Found::CannotTell(format!(
-                    "the bot lacks the scope {needed}, so it can't look into the channel"
-                )))
-            }
-            Err(failed) => Err(failed.error("conversations.history", &self.channel)),
-        }
+        self.found(found)
+    }
+
+    async fn find_any(&self, keys: &[String], since: Timestamp) -> Result<Found, PortError> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.found(self.look(&keys, None, since).await)
     }
 
     fn holds(&self, posted: &Posted) -> bool {

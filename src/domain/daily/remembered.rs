@@ -45,15 +45,20 @@ pub struct Subject<'a> {
     pub links: Vec<Link>,
 }
 
-/// The release that a report is about: what is rolling out, else what was halted or completed last. None where nothing is
-/// remembered.
+/// The release that a report is about: what is rolling out, else what the store listed last. Of what it lists at the same
+/// time, a halted one comes before the completed one that users had before it. None where nothing is remembered.
 #[must_use]
 pub fn release_of(releases: &[ReleaseState]) -> Option<&ReleaseState> {
-    let urgency = |release: &ReleaseState| match release.last_seen {
-        RolloutStatus::RollingOut => 1,
-        RolloutStatus::Pending | RolloutStatus::Halted | RolloutStatus::Completed => 0,
+    let rolls_out = |release: &ReleaseState| release.last_seen == RolloutStatus::RollingOut;
+    let concern = |release: &ReleaseState| match release.last_seen {
+        RolloutStatus::RollingOut | RolloutStatus::Halted => 2,
+        RolloutStatus::Completed => 1,
+        RolloutStatus::Pending => 0,
     };
-    releases.iter().max_by_key(|release| (urgency(release), release.looked_at, release.cycle_start))
+    let rank = |release: &&ReleaseState| {
+        (rolls_out(release), release.looked_at, concern(release), release.cycle_start)
+    };
+    releases.iter().max_by_key(rank)
 }
 
 /// The page of an app at `now`. The history is that of the release that [`release_of`] chooses, oldest first; it may be

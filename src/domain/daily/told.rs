@@ -34,7 +34,7 @@ pub fn key(page: &AppPage) -> String {
 #[must_use]
 pub fn note(page: &AppPage) -> Note {
     let mut lines = Vec::new();
-    lines.extend(page.release.iter().flat_map(|release| of_release(release)));
+    lines.extend(page.release.iter().flat_map(of_release));
     lines.extend(
         page.unwatched_hours
             .map(|hours| format!("The monitor had not run for {hours} h before this report.")),

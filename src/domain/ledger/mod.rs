@@ -449,25 +449,51 @@ mod tests {
         assert_eq!(entry.kind, noted().kind);
     }
 
+    fn state(platform: Platform, status: RolloutStatus, share: Option<f64>) -> ReleaseState {
+        let id = ReleaseId { app: AppId::new("app").unwrap(), platform, key: "200".to_owned() };
+        let live = Release {
+            key: id.key.clone(),
+            version: crate::domain::ids::VersionName::new("2.0").unwrap(),
+            builds: Vec::new(),
+            status,
+            user_fraction: share.map(|share| UserFraction::new(share).unwrap()),
+            started_at: None,
+            paused_days: None,
+        };
+        ReleaseState::first_seen(id, &live, noted().at, noted().at)
+    }
+
+    #[test]
+    fn a_change_elsewhere_is_another_status_or_another_share_that_somebody_set() {
+        use Platform::{Android, Ios};
+        use RolloutStatus::{Completed, Halted, RollingOut};
+        let cases = [
+            (Android, (RollingOut, Some(0.15)), (RollingOut, Some(0.15)), false),
+            (Android, (RollingOut, Some(0.15)), (RollingOut, Some(0.150_000_005_96)), false),
+            (Android, (RollingOut, Some(0.15)), (RollingOut, Some(0.5)), true),
+            (Android, (RollingOut, Some(0.5)), (RollingOut, Some(0.15)), true),
+            (Android, (RollingOut, None), (RollingOut, Some(0.15)), true),
+            (Ios, (RollingOut, Some(0.01)), (RollingOut, Some(0.02)), false),
+            (Ios, (RollingOut, Some(0.01)), (Halted, Some(0.01)), true),
+            (Android, (Halted, Some(0.15)), (Halted, None), false),
+            (Android, (Halted, Some(0.15)), (RollingOut, Some(0.15)), true),
+            (Android, (RollingOut, Some(0.15)), (Completed, None), true),
+        ];
+        for (platform, (status, share), (now, share_now), is_entered) in cases {
+            let (before, after) = (state(platform, status, share), state(platform, now, share_now));
+            let kind = Kind::changed_elsewhere(&before, Standing::from(&after), Elsewhere::Somebody);
+            assert_eq!(
+                kind.is_some(),
+                is_entered,
+                "{platform}: {status:?} {share:?} to {now:?} {share_now:?}"
+            );
+        }
+    }
+
     #[test]
     fn a_failure_is_kept_in_few_words() {
-        let state_words = "x".repeat(10_000);
-        let Kind::Told { release, .. } = noted().kind else { panic!("it is told") };
-        let state = ReleaseState::first_seen(
-            release.clone(),
-            &Release {
-                key: release.key,
-                version: crate::domain::ids::VersionName::new("2.0").unwrap(),
-                builds: Vec::new(),
-                status: RolloutStatus::RollingOut,
-                user_fraction: None,
-                started_at: None,
-                paused_days: None,
-            },
-            noted().at,
-            noted().at,
-        );
-        let Kind::Failed { problem, .. } = Kind::failed(&state, "halt-1", &state_words) else {
+        let state = state(Platform::Android, RolloutStatus::RollingOut, None);
+        let Kind::Failed { problem, .. } = Kind::failed(&state, "halt-1", &"x".repeat(10_000)) else {
             panic!("it failed")
         };
         assert_eq!(problem.len(), LONGEST_WORDS);

@@ -17,6 +17,7 @@ use super::observe::{self, Unjudged};
 use super::{LEASE, ReleaseMonitor, conclude, rolling_out, tell, unjudged_report};
 use crate::domain::control::Switch;
 use crate::domain::decision::Record;
+use crate::domain::judge::Decision;
 use crate::domain::keys;
 use crate::domain::message::{self, Note, NoteKind};
 use crate::domain::outbox::{self, Message, Posted, Sink};
@@ -125,7 +126,7 @@ async fn tell_what_is_halted(world: &AppWorld, release: &Release, now: Timestamp
         Ok(record) => record,
         Err(error) => return failed(error),
     };
-    if record.judgement.action != Some(Action::Halt) {
+    if record.judgement.decision != Decision::Halt {
         return None;
     }
     let mut report = AppReport { acted: Acted::Yes, ..AppReport::of(world, record.clone()) };
@@ -173,15 +174,10 @@ async fn told_of(
 async fn look(channel: &dyn Notifier, keys: &[String], since: Timestamp) -> Result<Found, PortError> {
     let mut found = Ok(Found::Nowhere);
     for place in [Some(channel), channel.fallback()].into_iter().flatten() {
-        for key in keys {
-            match place.find(key, None, since, LOOK_BACK).await {
-                Ok(Found::There(posted)) => return Ok(Found::There(posted)),
-                Ok(Found::Nowhere) => {}
-                unclear => {
-                    found = unclear;
-                    break;
-                }
-            }
+        match place.find_any(keys, since).await {
+            Ok(Found::There(posted)) => return Ok(Found::There(posted)),
+            Ok(Found::Nowhere) => {}
+            unclear => found = unclear,
         }
     }
     found

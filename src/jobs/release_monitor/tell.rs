@@ -105,15 +105,10 @@ impl Teller<'_> {
 
     /// Marks the message as being sent, then sends it.
     async fn begin(&mut self, notifier: &dyn Notifier, message: Message) -> Result<Message, StateError> {
-        match degraded::told(notifier, &message).await {
-            Ok(Found::There(posted)) if !self.is_of_another(&message, &posted) => {
-                return self.sent(message, Some(posted)).await;
-            }
-            // The next run looks again. What is late by then is told without a look: twice rather than never.
-            Err(error) if error.outlook == Outlook::Passing && !message.is_late(self.job.clock.now()) => {
-                return Ok(self.left(message, &error));
-            }
-            Ok(_) | Err(_) => {}
+        match self.told_without_memory(notifier, &message).await {
+            Ok(Some(posted)) => return self.sent(message, Some(posted)).await,
+            Ok(None) => {}
+            Err(error) => return Ok(self.left(message, &error)),
         }
         let under = thread_of(&message, &self.messages).filter(|parent| notifier.holds(parent));
         let note = self.dressed(&message);
@@ -129,6 +124,27 @@ impl Teller<'_> {
         };
         let sending = self.commit(sending).await?;
         self.attempt(notifier, sending).await
+    }
+
+    /// Where a run without a memory has told what this message is to tell; none where it has not, or nobody can tell.
+    ///
+    /// # Errors
+    /// Where the channel could not be asked, and the next run is to ask again. What is late by then is told without a
+    /// look: twice rather than never.
+    async fn told_without_memory(
+        &self,
+        notifier: &dyn Notifier,
+        message: &Message,
+    ) -> Result<Option<Posted>, PortError> {
+        match degraded::told(notifier, message).await {
+            Ok(Found::There(posted)) => {
+                Ok(Some(posted).filter(|posted| !self.is_of_another(message, posted)))
+            }
+            Err(error) if error.outlook == Outlook::Passing && !message.is_late(self.job.clock.now()) => {
+                Err(error)
+            }
+            Ok(Found::Nowhere | Found::CannotTell(_)) | Err(_) => Ok(None),
+        }
     }
 
     /// Whether what was found in the channel is remembered as another message: a release can be halted again.
@@ -165,6 +181,12 @@ impl Teller<'_> {
         let rerouted = message.refusal.as_ref().is_some_and(|refusal| refusal.rerouted);
         if let Some(other) = notifier.fallback().filter(|_| rerouted) {
             return self.resume_elsewhere(notifier, other, message).await;
+        }
+        // Before the look for the message itself, which is to be the last before it is said again.
+        match self.told_without_memory(notifier, &message).await {
+            Ok(Some(posted)) => return self.sent(message, Some(posted)).await,
+            Ok(None) => {}
+            Err(error) => return Ok(self.left(message, &error)),
         }
         let found = self.find(notifier, &message, message.under.as_ref()).await;
         match found {

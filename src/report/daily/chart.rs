@@ -49,7 +49,7 @@ impl Palette {
     pub const LIGHT: Self = Self {
         paper: RGBColor(0xff, 0xff, 0xff),
         ink: RGBColor(0x1d, 0x27, 0x33),
-        grid: RGBColor(0xdd, 0xe3, 0xea),
+        grid: RGBColor(0xc4, 0xce, 0xda),
         line: RGBColor(0x1f, 0x5f, 0xa8),
         band: RGBColor(0xd3, 0xe3, 0xf5),
         objective: RGBColor(0xa3, 0x3b, 0x12),
@@ -86,7 +86,7 @@ pub struct Format {
     rate_height: i32,
     /// The height of each of the two panels below.
     small_height: i32,
-    /// The size of its letters.
+    /// The size of its letters, from the top of the highest to the bottom of the lowest.
     font: i32,
     /// Where the axes begin, from the left.
     left: i32,
@@ -104,9 +104,9 @@ impl Format {
         width: 920,
         rate_height: 216,
         small_height: 76,
-        font: 13,
+        font: 17,
         left: 76,
-        right: 84,
+        right: 98,
         points: 180,
         times: 8,
     };
@@ -115,14 +115,14 @@ impl Format {
         width: 330,
         rate_height: 190,
         small_height: 70,
-        font: 12,
-        left: 62,
+        font: 15,
+        left: 64,
         right: 12,
         points: 80,
-        times: 4,
+        times: 3,
     };
-    /// Above each panel, for its title.
-    const TITLE: i32 = 26;
+    /// Above each panel, for its title and some air.
+    const TITLE: i32 = 40;
     /// Below the last panel, for the times.
     const TIMES: i32 = 24;
     /// Above the panel of the rate, for the marks.
@@ -253,10 +253,10 @@ impl<'a> Chart<'a> {
         use_own_letters();
         let pen = Pen { area, palette, font: self.format.font * SCALE };
         let [rate, sessions, users] = self.panels();
+        self.draw_times(&pen, [rate, sessions, users])?;
         self.draw_rate(&pen, rate)?;
         self.draw_sessions(&pen, sessions)?;
         self.draw_users(&pen, users)?;
-        self.draw_times(&pen, [rate, sessions, users])?;
         self.draw_marks(&pen, rate, users.bottom)
     }
 
@@ -287,7 +287,7 @@ impl<'a> Chart<'a> {
         pen.title(panel, Format::MARKS, "Crash-free sessions")?;
         let objective = self.page.slo.crash_free_sessions;
         let known = |look: &&Look| Some((panel.x(look.at), panel.y(look.lower?), panel.y(look.upper?)));
-        let band: Vec<(i32, i32, i32)> = self.points.iter().filter_map(|look| known(&look)).collect();
+        let band: Vec<(i32, i32, i32)> = self.points.iter().filter_map(known).collect();
         pen.band(&band)?;
         for tick in series::ticks(self.rates.0, self.rates.1, PARTS) {
             pen.grid(panel, panel.y(tick), &plain_percent(tick, self.rates))?;
@@ -311,8 +311,11 @@ impl<'a> Chart<'a> {
         let at_objective = panel.y(objective.ratio());
         let named = format!("SLO {}", short_percent(objective));
         if self.format.right < self.format.left {
-            let above = (panel.left + 4 * SCALE, at_objective - pen.font / 2 - SCALE);
-            return pen.text(&named, above, HPos::Left, pen.palette.objective);
+            // Where there is no room beside it, it stands on the side of the line that the rate does not end on.
+            let below = line.last().is_some_and(|(_, end)| *end < at_objective);
+            let away = if below { pen.font / 2 + 2 * SCALE } else { -pen.font / 2 - SCALE };
+            let beside = (panel.right - 4 * SCALE, at_objective + away);
+            return pen.text(&named, beside, HPos::Right, pen.palette.objective);
         }
         let side = panel.right + 8 * SCALE;
         let Some((_, end)) = line.last() else { return Ok(()) };
@@ -367,16 +370,20 @@ impl<'a> Chart<'a> {
 
     fn draw_times<B: DrawingBackend>(&self, pen: &Pen<'_, B>, panels: [Panel; 3]) -> Drawn<B> {
         let last = panels[2];
+        let below = last.bottom + Format::TIMES * SCALE / 2;
+        let end = (self.format.width - 2) * SCALE;
+        let mut free_from = 0;
         for (at, label) in series::time_ticks(self.from, self.to, &self.page.zone, self.format.times) {
             let x = last.x(at);
             for panel in panels {
-                pen.stroke(vec![(x, panel.top), (x, panel.bottom)], pen.palette.grid, 1)?;
+                pen.stroke(vec![(x, panel.top), (x, panel.bottom)], pen.palette.grid, SCALE / 2)?;
             }
-            let below = last.bottom + Format::TIMES * SCALE / 2;
-            // A label must not leave the drawing.
-            let room = pen.font * 2;
-            let x = x.clamp(last.left, (last.right + self.format.right * SCALE / 2 - room).max(last.left));
-            pen.text(&label, (x, below), HPos::Center, pen.palette.ink)?;
+            // A label neither leaves the drawing nor touches the one before it.
+            let half = pen.width(&label) / 2;
+            if x - half >= free_from && x + half <= end {
+                pen.text(&label, (x, below), HPos::Center, pen.palette.ink)?;
+                free_from = x + half + pen.font;
+            }
         }
         Ok(())
     }
@@ -397,6 +404,11 @@ impl<'a> Chart<'a> {
         }
         Ok(())
     }
+}
+
+/// From the middle of a title down to its panel.
+fn pen_gap(font: i32) -> i32 {
+    font + SCALE
 }
 
 /// The marks within the drawing.
@@ -420,11 +432,18 @@ impl<B: DrawingBackend> Pen<'_, B> {
     }
 
     fn title(&self, panel: Panel, below: i32, text: &str) -> Drawn<B> {
-        let y = panel.top - below * SCALE - Format::TITLE * SCALE / 2;
+        let y = panel.top - below * SCALE - pen_gap(self.font);
         let style = TextStyle::from((FAMILY, self.font, FontStyle::Bold).into_font())
             .color(&self.palette.ink)
             .pos(Pos::new(HPos::Left, VPos::Center));
         self.area.draw(&Text::new(text.to_owned(), (2 * SCALE, y), style))
+    }
+
+    /// How long a text is, in drawn pixels; a guess where letters can't be measured.
+    fn width(&self, text: &str) -> i32 {
+        let guess = i32::try_from(text.chars().count()).unwrap_or(1) * self.font * 3 / 5;
+        let font = (FAMILY, self.font).into_font();
+        font.box_size(text).map_or(guess, |(width, _)| i32::try_from(width).unwrap_or(guess))
     }
 
     fn stroke(&self, path: Vec<(i32, i32)>, color: RGBColor, width: i32) -> Drawn<B> {
@@ -455,7 +474,7 @@ impl<B: DrawingBackend> Pen<'_, B> {
 
     /// A line of the axis with its label.
     fn grid(&self, panel: Panel, y: i32, label: &str) -> Drawn<B> {
-        self.stroke(vec![(panel.left, y), (panel.right, y)], self.palette.grid, 1)?;
+        self.stroke(vec![(panel.left, y), (panel.right, y)], self.palette.grid, SCALE / 2)?;
         self.text(label, (panel.left - 6 * SCALE, y), HPos::Right, self.palette.ink)
     }
 

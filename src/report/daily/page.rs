@@ -80,7 +80,7 @@ fn top(report: &DailyReport) -> Markup {
 
 fn badge(standing: Standing, count: Option<usize>) -> Markup {
     html! {
-        span.badge class=(tone(standing.tone)) {
+        span.badge.(tone(standing.tone)) {
             span aria-hidden="true" { (standing.symbol) }
             @if let Some(count) = count { (count) " " (standing.word.to_lowercase()) } @else { (standing.word) }
         }
@@ -160,7 +160,7 @@ fn app(page: &AppPage, report: &DailyReport) -> Markup {
                 }
                 (badge(words::standing(page), None))
             }
-            p.verdict { (words::verdict(page)) }
+            p.verdict { (words::verdict(page).replace(" %", "\u{a0}%")) }
             (problems(page))
             @if let Some(release) = &page.release { (of_release(page, release, report)) }
             (links(page))
@@ -172,7 +172,7 @@ fn subtitle(page: &AppPage) -> Markup {
     html! {
         (page.platform)
         @if let Some(release) = &page.release {
-            " version " strong { (datum("release.version", Some(release.version.as_str()), &plain::line(release.version.as_str()))) }
+            " version " strong { (datum("release.version", Some(shown(release.version.as_str())), &shown(release.version.as_str()))) }
             @if !release.builds.is_empty() {
                 @let builds: Vec<&str> = release.builds.iter().map(|build| build.as_str()).collect();
                 " (" (outside(&builds.join(", "))) ")"
@@ -202,9 +202,9 @@ fn of_release(page: &AppPage, release: &ReleasePage, report: &DailyReport) -> Ma
         (drawing(page, release))
         div.parts {
             (rates(release))
-            @if let Some(fix) = &release.fix { (of_fix(fix, release)) } @else { (facts(page, release, report)) }
+            (facts(page, release, report))
+            @if let Some(fix) = &release.fix { (of_fix(fix, release)) }
             (crashes(page, release))
-            @if release.fix.is_some() { (facts(page, release, report)) }
             (decisions(page, release))
         }
     }
@@ -295,7 +295,7 @@ fn svg(chart: &Chart<'_>, format: Format, class: &str, id: &str, page: &AppPage)
     let (width, height) = format.drawn();
     let (title, description) = (format!("{id}-title"), format!("{id}-description"));
     html! {
-        svg.drawing class=(class) role="img" aria-labelledby=(title) aria-describedby=(description)
+        svg.drawing.(class) role="img" aria-labelledby=(title) aria-describedby=(description)
             viewBox=(format!("0 0 {width} {height}")) xmlns="http://www.w3.org/2000/svg" {
             title id=(title) { "Crash-free sessions, sessions and users of " (page.app) " over the life of the release" }
             desc id=(description) { (chart.description()) }
@@ -332,7 +332,7 @@ fn rates(release: &ReleasePage) -> Markup {
     let columns =
         [("release.last_day", release.last_day.as_ref()), ("release.cycle", release.cycle.as_ref())];
     html! {
-        table {
+        table.measures {
             caption { "Rates" }
             thead {
                 tr {
@@ -346,31 +346,35 @@ fn rates(release: &ReleasePage) -> Markup {
     }
 }
 
-/// A row for each measure, a column for each stretch of time.
+/// Two rows for each side, a column for each stretch of time.
 fn measures(columns: &[(&str, Option<&Measured>)]) -> Markup {
     html! {
         @for (side, of) in [("sessions", sessions as fn(&Measured) -> &Evidence), ("users", users)] {
             tr {
                 th scope="row" { "Crash-free " (side) }
-                @for (key, measured) in columns { td.number { (measured_rate(&format!("{key}.{side}"), measured.map(of))) } }
-            }
-            tr {
-                th scope="row" { "from, to" }
-                @for (key, measured) in columns { td.number { (measured_bounds(&format!("{key}.{side}"), measured.map(of))) } }
+                @for (key, measured) in columns { td.number { (rate_cell(&format!("{key}.{side}"), measured.map(of))) } }
             }
             tr {
                 th scope="row" { (capital(side)) }
-                @for (key, measured) in columns {
-                    td.number { (number(&format!("{key}.{side}.valid"), measured.map(of).map(|evidence| evidence.valid))) }
-                }
-            }
-            tr {
-                th scope="row" { "of them crashed" }
-                @for (key, measured) in columns {
-                    td.number { (number(&format!("{key}.{side}.crashed"), measured.map(of).map(|evidence| evidence.crashed))) }
-                }
+                @for (key, measured) in columns { td.number { (count_cell(&format!("{key}.{side}"), measured.map(of))) } }
             }
         }
+    }
+}
+
+fn rate_cell(key: &str, evidence: Option<&Evidence>) -> Markup {
+    let Some(evidence) = evidence else { return html! { (words::UNKNOWN) } };
+    html! {
+        (percent(&format!("{key}.rate"), evidence.rate, evidence))
+        @if evidence.lower.is_some() { span.bounds.quiet.small { (bounds(key, evidence)) } }
+    }
+}
+
+fn count_cell(key: &str, evidence: Option<&Evidence>) -> Markup {
+    let Some(evidence) = evidence else { return html! { (words::UNKNOWN) } };
+    html! {
+        (number(&format!("{key}.valid"), Some(evidence.valid)))
+        span.bounds.quiet.small { (number(&format!("{key}.crashed"), Some(evidence.crashed))) " crashed" }
     }
 }
 
@@ -386,36 +390,12 @@ fn capital(side: &str) -> &'static str {
     if side == "users" { "Users" } else { "Sessions" }
 }
 
-fn measured_rate(key: &str, evidence: Option<&Evidence>) -> Markup {
-    match evidence {
-        Some(evidence) => percent(&format!("{key}.rate"), evidence.rate, evidence),
-        None => html! { (words::UNKNOWN) },
-    }
-}
-
-fn measured_bounds(key: &str, evidence: Option<&Evidence>) -> Markup {
-    match evidence.filter(|evidence| evidence.lower.is_some()) {
-        Some(evidence) => html! {
-            (percent(&format!("{key}.lower"), evidence.lower, evidence)) br;
-            (percent(&format!("{key}.upper"), evidence.upper, evidence))
-        },
-        None => html! { (words::UNKNOWN) },
-    }
-}
-
 /// What a fix has changed.
 fn of_fix(fix: &Fix, release: &ReleasePage) -> Markup {
     let columns = [("release.fix.then", Some(&fix.then)), ("release.fix.now", Some(&fix.now))];
-    let why = fix.reason.map(|reason| format!(", which was stopped ({reason})")).unwrap_or_default();
     html! {
-        table {
-            caption {
-                "What this version changed "
-                span.quiet.small {
-                    "over the same stretch of time since each began: crash-free sessions "
-                    (words::difference(&fix.then.sessions, &fix.now.sessions)) (why)
-                }
-            }
+        table.measures {
+            caption { "What this version changed" }
             thead {
                 tr {
                     th scope="col" { "Measure" }
@@ -424,6 +404,15 @@ fn of_fix(fix: &Fix, release: &ReleasePage) -> Markup {
                 }
             }
             tbody { (measures(&columns)) }
+        }
+        div {
+            h3 { "Against " (outside(fix.before.as_str())) }
+            dl.facts {
+                dt { "Crash-free sessions" } dd { (words::difference(&fix.then.sessions, &fix.now.sessions)) }
+                dt { "Crash-free users" } dd { (words::difference(&fix.then.users, &fix.now.users)) }
+                dt { "Compared over" } dd { "the same stretch of time since each began" }
+                @if let Some(reason) = fix.reason { dt { "It was stopped" } dd { (reason) } }
+            }
         }
     }
 }
@@ -437,17 +426,17 @@ fn crashes(page: &AppPage, release: &ReleasePage) -> Markup {
                 h3 { "Top crashes" }
                 p.quiet { (if known.is_some() { "No crash report in this cycle." } else { "Not known: no daily report has counted them yet." }) }
             } @else {
-                table {
+                table.crashes role="table" {
                     caption { "Top crashes " span.quiet.small { (known.unwrap_or_default()) } }
-                    thead {
-                        tr {
-                            th scope="col" { "Crash" }
-                            th.number scope="col" { "Users" }
-                            th.number scope="col" { "Events" }
-                            th scope="col" { "Seen" }
+                    thead role="rowgroup" {
+                        tr role="row" {
+                            th scope="col" role="columnheader" { "Crash" }
+                            th.number scope="col" role="columnheader" { "Users" }
+                            th.number scope="col" role="columnheader" { "Events" }
+                            th scope="col" role="columnheader" { "Seen" }
                         }
                     }
-                    tbody { @for (index, crash) in release.crashes.iter().enumerate() { (crash_row(index, crash)) } }
+                    tbody role="rowgroup" { @for (index, crash) in release.crashes.iter().enumerate() { (crash_row(index, crash)) } }
                 }
             }
         }
@@ -457,18 +446,18 @@ fn crashes(page: &AppPage, release: &ReleasePage) -> Markup {
 fn crash_row(index: usize, crash: &TopCrash) -> Markup {
     let key = format!("release.crashes.{index}");
     html! {
-        tr {
-            th scope="row" {
-                strong { (datum(&format!("{key}.title"), Some(&crash.title), &shown(&crash.title))) }
+        tr role="row" {
+            th scope="row" role="rowheader" {
+                strong { (datum(&format!("{key}.title"), Some(shown(&crash.title)), &shown(&crash.title))) }
                 @if !crash.subtitle.trim().is_empty() { br; span.small { (outside(&crash.subtitle)) } }
                 br; span.quiet.small {
                     (words::kind(crash.kind))
                     @if let Some(link) = crash.link.as_ref().filter(|link| leads(link)) { ", " (anchor_to(link)) }
                 }
             }
-            td.number { (number(&format!("{key}.users"), Some(crash.users))) }
-            td.number { (number(&format!("{key}.events"), Some(crash.events))) }
-            td { (words::seen(crash.seen)) }
+            td.number role="cell" data-unit="users" { (number(&format!("{key}.users"), Some(crash.users))) }
+            td.number role="cell" data-unit="events" { (number(&format!("{key}.events"), Some(crash.events))) }
+            td role="cell" { (words::seen(crash.seen)) }
         }
     }
 }
@@ -545,7 +534,7 @@ fn links(page: &AppPage) -> Markup {
     html! {
         ul.links {
             @for link in links { li { (anchor_to(link)) } }
-            li { a href="#list" { "Back to the list of apps" span.quiet.small {} } }
+            li { a href="#list" { "Back to the list of apps" } }
         }
     }
 }

@@ -47,7 +47,16 @@ pub fn image(page: &AppPage) -> Result<Option<Image>, PictureError> {
 fn headline(page: &AppPage) -> String {
     let standing = words::standing(page);
     let version = page.release.as_ref().map(|release| format!(" {}", plain::line(release.version.as_str())));
-    let text = format!("{} {}{}: {}", page.app, page.platform, version.unwrap_or_default(), standing.word);
+    let cycle = page.release.as_ref().and_then(|release| release.cycle.as_ref());
+    let rate = cycle.map(|cycle| format!(", {} crash-free sessions", words::rate(&cycle.sessions)));
+    let text = format!(
+        "{}{} ({}): {}{}",
+        page.app,
+        version.unwrap_or_default(),
+        page.platform,
+        standing.word,
+        rate.unwrap_or_default()
+    );
     plain::cut(&text, LONGEST_HEADLINE)
 }
 

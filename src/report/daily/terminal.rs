@@ -26,7 +26,7 @@ fn app(page: &AppPage, report: &DailyReport) -> String {
     );
     lines.extend(page.problems.iter().map(|problem| format!("! {problem}")));
     lines.extend(page.release.iter().flat_map(|release| of_release(page, release, report)));
-    lines.push(format!("{:<20}{}", "cost", words::cost(page)));
+    lines.push(format!("{:<22}{}", "cost", words::cost(page)));
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
         let indent = if index == 0 { "" } else { "  " };
@@ -37,7 +37,7 @@ fn app(page: &AppPage, report: &DailyReport) -> String {
 }
 
 fn of_release(page: &AppPage, release: &ReleasePage, report: &DailyReport) -> Vec<String> {
-    let row = |name: &str, value: String| format!("{name:<20}{value}");
+    let row = |name: &str, value: String| format!("{name:<22}{value}");
     let mut lines = Vec::new();
     for (name, measured) in [("last day", &release.last_day), ("whole cycle", &release.cycle)] {
         lines.push(row(&format!("{name} sessions"), of(measured.as_ref(), |measured| &measured.sessions)));

@@ -57,7 +57,7 @@ pub struct Standing {
 pub fn standing(page: &AppPage) -> Standing {
     let of = |tone, symbol, word| Standing { tone, symbol, word };
     let Some(release) = &page.release else {
-        return of(Tone::Unknown, "○", "Nothing known");
+        return of(Tone::Unknown, "○", "Unknown");
     };
     let newest = release.history.last().map(|look| look.decision);
     match (release.status, newest) {
@@ -271,7 +271,7 @@ pub fn zone(zone: &TimeZone) -> &str {
 pub fn moment_and_age(at: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> String {
     at.map_or_else(
         || UNKNOWN.to_owned(),
-        |at| format!("{} ({} before this report)", short_moment(at, zone), age(now.duration_since(at))),
+        |at| format!("{} ({} before)", short_moment(at, zone), age(now.duration_since(at))),
     )
 }
 

@@ -16,7 +16,7 @@ use super::request::{Cache, Request, Running};
 use super::seed::Access;
 use super::sql::{Plan, TableName, check_names, check_text, plan};
 use crate::queries::{
-    Cell, Engine, Kind, Parameters, Query, Question, Source, Value, parameter_names, render,
+    Cell, Engine, Kind, Parameters, Query, Question, Shape, Source, Value, parameter_names, render_together,
 };
 
 /// How long an answer may be given again.
@@ -60,16 +60,19 @@ struct Key {
 
 struct Kept {
     at: Timestamp,
-    mark: Option<(u64, Timestamp)>,
+    mark: Mark,
     answer: Answer,
 }
 
+/// Changes with the rows of each table; none while rows of one are in the streaming buffer.
+type Mark = Option<Vec<(u64, Timestamp)>>;
+
 impl Answers {
     /// An answer that may be given again, if its table is as it was.
-    fn get(&self, key: &Key, place: &Place, now: Timestamp) -> Option<&Answer> {
+    fn get(&self, key: &Key, mark: &Mark, now: Timestamp) -> Option<&Answer> {
         let (_, kept) = self.0.iter().rev().find(|(known, _)| known == key)?;
         let is_fresh = now.duration_since(kept.at) < CACHE_LIFE;
-        (is_fresh && kept.mark.is_some() && kept.mark == place.mark()).then_some(&kept.answer)
+        (is_fresh && kept.mark.is_some() && kept.mark == *mark).then_some(&kept.answer)
     }
 
     fn keep(&mut self, key: Key, kept: Kept) {
@@ -120,9 +123,10 @@ pub(crate) fn answer(
             let answer = finish(vec![(column, Kind::Integer)], vec![vec![count]], 0, request);
             Ok(Answer { tables: vec![place.reference()], ..answer })
         }
-        Plan::Question(question, source, name) => {
-            let place = find(model, project, name, request, now)?;
-            ask(model, project, question, source, &place, request, now)
+        Plan::Question(question, source, names) => {
+            let found = names.into_iter().map(|name| find(model, project, name, request, now));
+            let places = found.collect::<Result<Vec<_>, _>>()?;
+            ask(model, project, question, source, &places, request, now)
         }
     }
 }
@@ -133,7 +137,8 @@ pub(crate) fn location(model: &mut BigQueryModel, project: &str, request: &Reque
         return canonical(location);
     }
     let name = match plan(&request.text, |name| request.label(name)) {
-        Ok(Plan::Question(_, _, name) | Plan::Count(name, _)) => Some(name),
+        Ok(Plan::Question(_, _, names)) => names.into_iter().next(),
+        Ok(Plan::Count(name, _)) => Some(name),
         Ok(Plan::Constants(_)) | Err(_) => None,
     };
     let dataset =
@@ -176,49 +181,55 @@ fn find(
     Ok(Place { project, name, found, seen })
 }
 
-/// Asks a question of a table.
+/// Asks a question of tables that are in one dataset.
 fn ask(
     model: &mut BigQueryModel,
     project: &str,
     question: Question,
     source: Source,
-    place: &Place,
+    places: &[Place],
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
+    let Some(first) = places.first() else { return Err(Refusal::not_found("Table", "")) };
     let key = Key {
         project: project.to_owned(),
         text: request.text.clone(),
         parameters: request.parameters.clone(),
     };
     let may_be_old = request.cache == Cache::Used && request.running == Running::Run;
-    if let Some(kept) = model.answers.get(&key, place, now).filter(|_| may_be_old) {
+    let mark: Mark = places.iter().map(Place::mark).collect();
+    if let Some(kept) = model.answers.get(&key, &mark, now).filter(|_| may_be_old) {
         return Ok(Answer { cache_hit: true, processed: 0, billed: 0, slot_ms: 0, ..kept.clone() });
     }
     let dataset = model
-        .find_dataset(&place.project, &place.name.dataset)
-        .ok_or_else(|| Refusal::not_found("Dataset", &place.name.dataset))?;
-    check_names(&request.text, &dataset.lacking(&place.found, source))?;
-    let query = check_question(question, source, place, &dataset.shape(&place.found), request)?;
+        .find_dataset(&first.project, &first.name.dataset)
+        .ok_or_else(|| Refusal::not_found("Dataset", &first.name.dataset))?;
+    let lacking: Vec<_> = places.iter().map(|place| dataset.lacking(&place.found, source)).collect();
+    check_names(&request.text, &lacking)?;
+    let shapes: Vec<_> = places.iter().map(|place| dataset.shape(&place.found)).collect();
+    let query = check_question(question, source, places, &shapes, request)?;
     let from_us = integer(request, "from_us");
     let to_us = integer(request, "to_us");
-    let processed = dataset.processed(&place.found, source, from_us, to_us)?;
+    let processed = places.iter().map(|place| dataset.processed(&place.found, source, from_us, to_us));
+    let processed = processed.collect::<Result<Vec<_>, _>>()?;
     let rows = match request.running {
         Running::Dry => Vec::new(),
         Running::Run => {
-            check_limit(request, billed(&[processed]))?;
+            check_limit(request, billed(&processed))?;
             dataset.ask(&query)?
         }
     };
     let columns = question.columns().iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+    let total: u64 = processed.iter().sum();
     let answer = Answer {
-        processed,
-        slot_ms: processed.div_ceil(BYTES_PER_SLOT_MS),
-        tables: vec![place.reference()],
-        ..finish(columns, rows, billed(&[processed]), request)
+        processed: total,
+        slot_ms: total.div_ceil(BYTES_PER_SLOT_MS),
+        tables: places.iter().map(Place::reference).collect(),
+        ..finish(columns, rows, billed(&processed), request)
     };
     if request.running == Running::Run {
-        model.answers.keep(key, Kept { at: now, mark: place.mark(), answer: answer.clone() });
+        model.answers.keep(key, Kept { at: now, mark, answer: answer.clone() });
     }
     Ok(answer)
 }
@@ -227,16 +238,19 @@ fn ask(
 fn check_question(
     question: Question,
     source: Source,
-    place: &Place,
-    shape: &crate::queries::Shape,
+    places: &[Place],
+    shapes: &[Shape],
     request: &Request,
 ) -> Result<Query, Refusal> {
     // Only the names of the parameters are used; their values are the caller's.
-    let no_values =
-        Parameters { from_us: 0, to_us: 0, mature_us: 0, builds: Vec::new(), versions: Vec::new() };
-    let on = |engine| render(question, source, engine, &place.found.table, shape, &no_values);
+    let no_values = Parameters::default();
+    let tables: Vec<_> = places.iter().map(|place| &place.found.table).zip(shapes).collect();
+    let (first, others) =
+        tables.split_first().ok_or_else(|| Refusal::invalid_query("no table is named".to_owned()))?;
+    let on = |engine| render_together(question, source, engine, *first, others, &no_values);
     let known = on(Engine::BigQuery);
-    check_text(&request.text, &place.name, &known.sql)?;
+    let names: Vec<_> = places.iter().map(|place| &place.name).collect();
+    check_text(&request.text, &names, &known.sql)?;
     let values = known.parameters.iter().map(|(name, example)| {
         let value = request
             .parameters

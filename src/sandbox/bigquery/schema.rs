@@ -143,7 +143,7 @@ mod tests {
     fn names_and_types_cover_what_the_sources_read() {
         use crate::queries::Source;
         let of = |source| match source {
-            Source::Crashlytics => Export::Crashlytics,
+            Source::Crashlytics | Source::CrashIssues => Export::Crashlytics,
             Source::FirebaseSessions => Export::FirebaseSessions,
             Source::Analytics => Export::Analytics,
         };

@@ -3,7 +3,7 @@
 //! answered that was not understood.
 
 use super::error::Refusal;
-use crate::queries::{Cell, Kind, Question, Source};
+use crate::queries::{Cell, Kind, Question, Source, TOGETHER};
 
 /// The labels that name a question and what its table is.
 const QUESTION_LABEL: &str = "tidegate_question";
@@ -12,8 +12,8 @@ const SOURCE_LABEL: &str = "tidegate_source";
 /// What a query asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Plan {
-    /// A question of `sql/`, asked of a table.
-    Question(Question, Source, TableName),
+    /// A question of `sql/`, asked of tables of one dataset.
+    Question(Question, Source, Vec<TableName>),
     /// The number of rows of a table, under a name.
     Count(TableName, String),
     /// Values, by name.
@@ -40,7 +40,7 @@ pub(crate) fn plan<'l>(text: &str, label: impl Fn(&str) -> Option<&'l str>) -> R
             let question = Question::ALL.into_iter().find(|known| known.name() == question);
             let source = Source::ALL.into_iter().find(|known| known.name() == source);
             let (Some(question), Some(source)) = (question, source) else { return Err(unknown()) };
-            Ok(Plan::Question(question, source, only_table(text)?))
+            Ok(Plan::Question(question, source, tables(text)?))
         }
         _ => simple(text),
     }
@@ -57,15 +57,16 @@ fn unknown() -> Refusal {
     ))
 }
 
-/// The one table that a text names between back quotes.
-fn only_table(text: &str) -> Result<TableName, Refusal> {
+/// The tables that a text names between back quotes: one, or several of one dataset that are read together.
+fn tables(text: &str) -> Result<Vec<TableName>, Refusal> {
     let code = code(text);
     let mut names: Vec<&str> = code.split('`').skip(1).step_by(2).collect();
     names.dedup();
-    match names.as_slice() {
-        [name] => table_name(name),
-        _ => Err(unknown()),
-    }
+    let tables = names.into_iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
+    let place = |table: &TableName| (table.project.clone(), table.dataset.clone());
+    let together = code.matches(TOGETHER).count() + 1 == tables.len();
+    let one_dataset = tables.windows(2).all(|pair| place(&pair[0]) == place(&pair[1]));
+    if tables.is_empty() || !one_dataset || !together { Err(unknown()) } else { Ok(tables) }
 }
 
 fn table_name(written: &str) -> Result<TableName, Refusal> {
@@ -132,11 +133,22 @@ fn code(text: &str) -> String {
     text.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// Refuses a text that reads a column which its table lacks, as BigQuery does.
-pub(crate) fn check_names(text: &str, lacking: &[&str]) -> Result<(), Refusal> {
+/// Refuses a text that reads a column which its table lacks, as BigQuery does; `lacking` has a list for each table.
+pub(crate) fn check_names(text: &str, lacking: &[Vec<&str>]) -> Result<(), Refusal> {
     let code = code(text);
+    let mut lines_before = 0;
+    for (part, lacking) in code.split(TOGETHER).zip(lacking) {
+        check_part(part, lines_before, lacking)?;
+        lines_before += part.lines().count() + TOGETHER.trim().lines().count();
+    }
+    Ok(())
+}
+
+/// The part of a text that reads one table.
+fn check_part(code: &str, lines_before: usize, lacking: &[&str]) -> Result<(), Refusal> {
     for name in lacking {
-        let Some((line, column)) = position(&code, name) else { continue };
+        let Some((line, column)) = position(code, name) else { continue };
+        let line = line + lines_before;
         return Err(Refusal::invalid_query(match name.split_once('.') {
             None => format!("Unrecognized name: {name} at [{line}:{column}]"),
             Some((record, field)) => {
@@ -162,9 +174,11 @@ fn position(code: &str, name: &str) -> Option<(usize, usize)> {
 }
 
 /// Refuses a text that is not the one of its question.
-pub(crate) fn check_text(text: &str, table: &TableName, known: &str) -> Result<(), Refusal> {
-    let short = format!("`{}.{}`", table.dataset, table.table);
-    let given = text.replace(&format!("`{}`", table.written), &short);
+pub(crate) fn check_text(text: &str, tables: &[&TableName], known: &str) -> Result<(), Refusal> {
+    let short = |text: String, table: &&TableName| {
+        text.replace(&format!("`{}`", table.written), &format!("`{}.{}`", table.dataset, table.table))
+    };
+    let given = tables.iter().fold(text.to_owned(), short);
     if given == known {
         return Ok(());
     }
@@ -225,28 +239,41 @@ mod tests {
             _ => None,
         };
         let asked = plan("-- `no.table`\nSELECT a FROM `p.d.t`", labels).unwrap();
-        assert_eq!(asked, Plan::Question(Question::Crashes, Source::Crashlytics, table("p.d.t", Some("p"))));
-        assert!(plan("SELECT a FROM `a.b`, `c.d`", labels).is_err());
+        assert_eq!(
+            asked,
+            Plan::Question(Question::Crashes, Source::Crashlytics, vec![table("p.d.t", Some("p"))])
+        );
+        assert!(plan("SELECT a FROM `a.b`, `a.d`", labels).is_err());
         assert!(plan("SELECT 1", |name| (name == QUESTION_LABEL).then_some("x")).is_ok());
+        let both = "SELECT a FROM `d.t`\nUNION ALL\nSELECT a FROM `d.u`";
+        let Ok(Plan::Question(_, _, tables)) = plan(both, labels) else { panic!("{both}") };
+        assert_eq!(tables.iter().map(|table| table.table.as_str()).collect::<Vec<_>>(), ["t", "u"]);
+        assert!(plan(&both.replace("d.u", "e.u"), labels).is_err(), "another dataset may be elsewhere");
     }
 
     #[test]
     fn missing_names_are_refused_at_their_place() {
         let text = "-- session_id\nSELECT firebase_session_id AS session_id,\n  application.build_version";
-        assert_eq!(check_names(text, &["issue_title"]), Ok(()));
-        let message = |name: &str| check_names(text, &[name]).unwrap_err().message;
+        assert_eq!(check_names(text, &[vec!["issue_title"]]), Ok(()));
+        let message = |name: &str| check_names(text, &[vec![name]]).unwrap_err().message;
         assert_eq!(message("firebase_session_id"), "Unrecognized name: firebase_session_id at [2:8]");
         assert!(message("application.build_version").ends_with("STRUCT application at [3:15]"));
+        let both = format!("{text}\nFROM t\nUNION ALL\n{text}");
+        let of_second = check_names(&both, &[Vec::new(), vec!["firebase_session_id"]]).unwrap_err().message;
+        assert_eq!(of_second, "Unrecognized name: firebase_session_id at [7:8]");
     }
 
     #[test]
     fn another_text_is_refused_with_the_difference() {
         let table = table("p-1.d.t", Some("p-1"));
-        assert_eq!(check_text("SELECT a\nFROM `p-1.d.t`", &table, "SELECT a\nFROM `d.t`"), Ok(()));
-        let refusal = check_text("SELECT b\nFROM `p-1.d.t`", &table, "SELECT a\nFROM `d.t`").unwrap_err();
+        assert_eq!(check_text("SELECT a\nFROM `p-1.d.t`", &[&table], "SELECT a\nFROM `d.t`"), Ok(()));
+        let refusal = check_text("SELECT b\nFROM `p-1.d.t`", &[&table], "SELECT a\nFROM `d.t`").unwrap_err();
         assert!(refusal.message.contains("line 1 is \"SELECT b\""), "{refusal:?}");
         assert!(
-            check_text("SELECT a", &table, "SELECT a\nFROM `d.t`").unwrap_err().message.contains("1 lines")
+            check_text("SELECT a", &[&table], "SELECT a\nFROM `d.t`")
+                .unwrap_err()
+                .message
+                .contains("1 lines")
         );
     }
 }

@@ -71,8 +71,13 @@ async fn fake() -> Fake {
 }
 
 fn query_of(question: Question, source: Source, name: &str) -> Query {
-    let parameters =
-        Parameters { from_us: 1, to_us: 2, mature_us: 1, builds: vec!["200".into()], versions: Vec::new() };
+    let parameters = Parameters {
+        from_us: 1,
+        to_us: 2,
+        mature_us: 1,
+        builds: vec!["200".into()],
+        ..Parameters::default()
+    };
     render(question, source, Engine::BigQuery, &table(name), &Shape::default(), &parameters)
 }
 

@@ -16,7 +16,7 @@ use tidegate::config::{SecretRef, SessionSource, Sources};
 use tidegate::domain::calendar::Window;
 use tidegate::domain::cost::QueryCost;
 use tidegate::domain::ids::{ApplicationId, BuildNumber, Platform, VersionName};
-use tidegate::ports::{Marks, MetricRequest, MetricSource as _, PortError, Reading};
+use tidegate::ports::{DailyReading, Marks, MetricRequest, MetricSource as _, PortError, Reading};
 use tidegate::sandbox::{
     Access, DatasetChange, DatasetSeed, JobConditions, JobFailure, LoggedRequest, Ports, Sandbox,
     SandboxOptions, Seed, Service as Served, TableConditions, TablePartitioning,
@@ -154,6 +154,39 @@ async fn both_engines_read_the_same() {
             "{remote:?}"
         );
         let local = reading(place.fixture.warehouse.clone(), sessions).await.unwrap();
+        assert_eq!(plain(remote), plain(local));
+    }
+}
+
+#[tokio::test]
+async fn both_engines_tell_a_daily_report_the_same() {
+    const BATCH: &str = "firebase_crashlytics.com_example_app_ANDROID";
+    let place = Place::new().await;
+    let issue = json!({"issue_id": "i", "issue_title": "Main.pay", "issue_subtitle": "no price"});
+    let rows = ["2026-11-16T08:00:00Z", "2026-11-17T08:00:00Z"].map(|at| with(crash(at, at), issue.clone()));
+    place.fixture.import(BATCH, &rows);
+    // An older batch table lacks a column that the streamed one has, and is partitioned otherwise.
+    let older = TableConditions {
+        partitioning: Some(TablePartitioning::LoadTime),
+        hidden: vec!["firebase_session_id".into()],
+        ..TableConditions::default()
+    };
+    place.set(BATCH, older);
+    let request = crate::daily_reading::request();
+    for sessions in [SessionSource::FirebaseSessions, by_analytics()] {
+        let remote: AnyWarehouse = Arc::new(place.bigquery(Duration::from_secs(30)));
+        let remote = events(remote, sessions.clone()).daily(&request).await.unwrap();
+        let local = events(place.fixture.warehouse.clone(), sessions).daily(&request).await.unwrap();
+        let of_both = |cost: &QueryCost| cost.table.contains(" + ");
+        assert!(
+            remote
+                .queries
+                .iter()
+                .all(|cost| cost.bytes_billed >= if of_both(cost) { 20 << 20 } else { 10 << 20 })
+        );
+        assert!(remote.queries.iter().any(of_both), "{:?}", remote.queries);
+        assert_eq!(remote.crashes.as_ref().map(Vec::len), Some(1));
+        let plain = |reading: DailyReading| DailyReading { queries: Vec::new(), ..reading };
         assert_eq!(plain(remote), plain(local));
     }
 }

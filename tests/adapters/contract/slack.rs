@@ -16,7 +16,7 @@ pub fn documented(mut description: Value) -> Value {
 /// <https://docs.slack.dev/reference/methods/files.getUploadURLExternal>
 fn address() -> Value {
     method(
-        json!([
+        &json!([
             argument("filename", "string", true),
             argument("length", "integer", true),
             argument("alt_txt", "string", false),
@@ -38,7 +38,7 @@ fn show() -> Value {
         wanted[name] = value.clone();
     }
     method(
-        json!([
+        &json!([
             wanted,
             argument("channel_id", "string", false),
             argument("thread_ts", "string", false),
@@ -55,7 +55,7 @@ fn argument(name: &str, kind: &str, required: bool) -> Value {
 }
 
 /// A refusal of a scope says which, as in conversations.history.
-fn method(arguments: Value, reply: Value, required: &[&str]) -> Value {
+fn method(arguments: &Value, reply: Value, required: &[&str]) -> Value {
     let refusal = json!({
         "ok": {"type": "boolean"}, "error": {"type": "string"}, "needed": {"type": "string"},
         "provided": {"type": "string"},

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tidegate::domain::sketch::SKETCH_SIZE;
 
-use super::rows::{BUILDS, EARLIEST, FROM, LATEST, MIDNIGHT, Rows, TO, VERSIONS, micros, written};
+use super::rows::{BUILDS, EARLIEST, FROM, LATEST, MIDNIGHT, Rows, TITLES, TO, VERSIONS, micros, written};
 use crate::support::at;
 
 type Case = (&'static str, fn(&Rows) -> bool);
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 34] = [
     ("a report that is stored twice", |rows| is_repeated(&rows.crashes, "/event_id")),
     ("a session that is stored twice", |rows| is_repeated(&rows.sessions, "/session_id")),
     ("an event exactly at the start of a window", |rows| is_in_each(rows, FROM)),
@@ -38,6 +38,14 @@ const CASES: [Case; 30] = [
             row[column].as_str().and_then(|text| text.get(..10)).map(str::to_owned)
         };
         rows.crashes.iter().any(|row| day(row, "event_timestamp") < day(row, "received_timestamp"))
+    }),
+    ("a crash of no issue", |rows| lacks(&rows.crashes, "/issue_id")),
+    ("a crash without a title", |rows| lacks(&rows.crashes, "/issue_title")),
+    ("a title with a NUL and control characters", |rows| {
+        TITLES.iter().all(|title| holds(&rows.crashes, "/issue_title", &json!(title)))
+    }),
+    ("a title of 10 kB", |rows| {
+        texts(&rows.crashes, "/issue_title").iter().any(|title| title.len() >= 10_000)
     }),
     ("a session that can't report a crash", |rows| {
         holds(&rows.sessions, "/crashlytics_data_collection_enabled", &json!(false))

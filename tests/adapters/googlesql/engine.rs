@@ -82,5 +82,6 @@ fn written(query: &queries::Query) -> Value {
         queries::Value::Text(value) => json!({"name": name, "type": "STRING", "value": value}),
     };
     let parameters: Vec<Value> = query.parameters.iter().map(parameter).collect();
-    json!({"table": query.table.as_str(), "sql": query.sql, "parameters": parameters})
+    let tables: Vec<&str> = query.tables().map(queries::Table::as_str).collect();
+    json!({"tables": tables, "sql": query.sql, "parameters": parameters})
 }

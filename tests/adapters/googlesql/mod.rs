@@ -13,14 +13,20 @@ mod spoiled;
 mod tables;
 
 use tidegate::adapters::events::Warehouse;
-use tidegate::queries::{self, Cell, Engine, Kind, Query, Question, Source, render};
+use tidegate::queries::{self, Cell, Engine, Kind, Query, Question, Source, render_together};
 
 use self::engine::Answer;
 use self::rows::Rows;
-use self::sets::{Set, sets};
+use self::sets::{ONE_DAY, Set, sets};
 use self::spoiled::{SPOILED, spoiled};
 use self::tables::{Stored, tables};
 use crate::support::Fixture;
+
+/// The questions of a daily report.
+const OF_A_REPORT: [Question; 3] = [Question::SessionTotals, Question::CrashTotals, Question::TopCrashes];
+
+/// More than the issues of the rows, so that the order of all is compared; where a set is small, as many as a report shows.
+const EVERY_ISSUE: i64 = 1_000;
 
 /// A row as text, so that rows can be sorted and shown.
 type Line = Vec<Option<String>>;
@@ -44,6 +50,7 @@ async fn both_engines_give_the_same_answers() {
     let fixture = Fixture::new();
     tables.iter().for_each(|table| table.import(&fixture));
     let mut asked: Vec<Asked> = tables.iter().flat_map(everything_asked_of).collect();
+    asked.extend(pairs(&tables).flat_map(everything_asked_of_both));
     let honest = asked.len();
     asked.extend(SPOILED.iter().map(|spoil| spoiled(&tables, spoil)));
 
@@ -67,28 +74,60 @@ async fn both_engines_give_the_same_answers() {
 
 /// Every question that fits the table, with every set of parameters that the table is asked with.
 fn everything_asked_of(stored: &Stored) -> Vec<Asked> {
-    let fits =
-        |question: &Question| (*question == Question::Crashes) == (stored.source == Source::Crashlytics);
-    let questions = Question::ALL.into_iter().filter(fits);
+    let questions = Question::ALL.into_iter().filter(|question| source(*question, stored).is_some());
     let sets = sets();
     let asked_with = |set: &&Set| stored.asked_with.is_none_or(|names| names.contains(&set.name));
     questions
-        .flat_map(|question| sets.iter().filter(asked_with).map(move |set| asked(question, stored, set)))
+        .flat_map(|question| {
+            sets.iter().filter(asked_with).map(move |set| asked(question, stored, None, set))
+        })
         .collect()
 }
 
-fn asked(question: Question, stored: &Stored, set: &Set) -> Asked {
+/// The tables that are read together.
+fn pairs(tables: &[Stored]) -> impl Iterator<Item = [&Stored; 2]> {
+    tables.windows(2).filter(|pair| pair[1].is_second).map(|pair| [&pair[0], &pair[1]])
+}
+
+/// The questions that read several tables, with every set of parameters.
+fn everything_asked_of_both([first, second]: [&Stored; 2]) -> Vec<Asked> {
+    let questions = OF_A_REPORT.into_iter().filter(|question| source(*question, first).is_some());
+    let sets = sets();
+    questions
+        .flat_map(|question| sets.iter().map(move |set| asked(question, first, Some(second), set)))
+        .collect()
+}
+
+/// What the table is for a question; none where it can't be asked of it.
+fn source(question: Question, stored: &Stored) -> Option<Source> {
+    let with_issues = (stored.source == Source::Crashlytics).then_some(Source::CrashIssues);
+    [Some(stored.source), with_issues].into_iter().flatten().find(|source| question.fits(*source))
+}
+
+fn asked(question: Question, stored: &Stored, second: Option<&Stored>, set: &Set) -> Asked {
+    let source = source(question, stored).expect("only questions that fit are asked");
+    let mut parameters = set.parameters.clone();
+    // One app of many where the table holds several, but for a set that takes them all.
+    let is_one = stored.source == Source::Analytics && set.name != ONE_DAY;
+    let one_of_many = || ("com.example.app".to_owned(), "ANDROID".to_owned());
+    parameters.daily.application = is_one.then(one_of_many);
     let on = |engine| {
-        let mut query =
-            render(question, stored.source, engine, &stored.table, &stored.shape, &set.parameters);
+        let first = (&stored.table, &stored.shape);
+        let others: Vec<_> = second.iter().map(|second| (&second.table, &second.shape)).collect();
+        let mut query = render_together(question, source, engine, first, &others, &parameters);
         let sketch_size = query.parameters.iter_mut().find(|(name, _)| *name == "sketch_size");
         if let (Some((_, value)), Some(size)) = (sketch_size, set.sketch_size) {
             *value = queries::Value::Integer(size);
         }
+        let top = query.parameters.iter_mut().find(|(name, _)| *name == "top");
+        if let (Some((_, value)), None) = (top, set.sketch_size) {
+            *value = queries::Value::Integer(EVERY_ISSUE);
+        }
         query
     };
-    let what = format!("{} of {}, {}", question.name(), stored.table, set.name);
-    Asked { what, googlesql: on(Engine::BigQuery), embedded: on(Engine::Sqlite) }
+    let googlesql = on(Engine::BigQuery);
+    let what = format!("{} of {}, {}", question.name(), googlesql.table_names(), set.name);
+    Asked { what, googlesql, embedded: on(Engine::Sqlite) }
 }
 
 /// The answer of Google's engine, sorted.

@@ -25,6 +25,9 @@ pub const EARLIEST: &str = "0001-01-01T00:00:00Z";
 pub const LATEST: &str = "9999-12-30T21:59:59.999999Z";
 const BEFORE_1970: &str = "1969-12-31T23:59:59.999999Z";
 
+/// After midnight and inside every longer window.
+const LATE: &str = "2026-11-18T09:00:00Z";
+
 /// One of them holds the other, and the wildcards, escapes, quotes and separators of one engine or another are in them.
 pub const VERSIONS: [&str; 21] = [
     "2.0",
@@ -53,6 +56,12 @@ pub const BUILDS: [&str; 16] = [
     "20", "200", "2000", "201", "020", "20a", "20A", "2_0", "2%", "_", r"20\", r"2\00", "'", "20,200", "",
     "２０",
 ];
+
+/// Titles that are hard to compare, to hold or to show.
+pub const TITLES: [&str; 6] =
+    ["com.example.Main.onCreate", "List<T> & 'first'", "", " ", "\u{0}\u{1b}[31m\r\n\t\u{202e}", "ошибка 🚀"];
+/// A report may carry a whole message in its title, in characters.
+const LONG_TITLE: usize = 10_000;
 
 /// As few as can be: the time of Google's engine grows with the square of a day's people.
 const PEOPLE_OF_A_CROWD: usize = SKETCH_SIZE + 1;
@@ -135,7 +144,7 @@ fn report(id: &str, instant: &str) -> Value {
         "received_timestamp": written(at(instant)), "platform": "ANDROID", "bundle_identifier": "com.example.app",
         "is_fatal": true, "firebase_session_id": format!("session of {id}"),
         "installation_uuid": format!("installation of {id}"), "application": application("2.0", "200"),
-        "issue_id": "i1", "issue_title": "Main.kt line 42 — «Ошибка»", "variant_id": "v1",
+        "issue_id": "i1", "issue_title": "Main.kt line 42 — «Ошибка»", "issue_subtitle": "it's \"bad\"", "variant_id": "v1",
         "blame_frame": frame, "memory": {"free": "123", "used": "456"}, "user": {"id": "u"},
         "exceptions": [
             {"type": "java.lang.IllegalStateException", "exception_message": "it's\n\"bad\" 100 %", "nested": false,
@@ -193,6 +202,27 @@ fn known_crashes() -> Vec<Value> {
         report_of_ios("non-fatal", morning),
         json!({"error_type": "NON_FATAL", "installation_uuid": "only a non-fatal"}),
     );
+
+    let issue = |issue: &str, person: &str| json!({"issue_id": issue, "installation_uuid": person});
+    for (id, issue_id, person) in
+        [("t1", "tie", "p1"), ("t2", "tie", "p2"), ("t3", "a tie", "p1"), ("t4", "a tie", "p1")]
+    {
+        add(report(id, morning), issue(issue_id, person));
+    }
+    for (id, instant, title) in
+        [("n1", morning, json!("old title")), ("n2", MIDNIGHT, json!("x".repeat(LONG_TITLE)))]
+    {
+        add(report(id, instant), json!({"issue_id": "renamed", "issue_title": title}));
+    }
+    add(
+        report("n3", LATE),
+        json!({"issue_id": "renamed", "issue_title": null, "issue_subtitle": "of no title"}),
+    );
+    add(
+        report("untitled", morning),
+        json!({"issue_id": "untitled", "issue_title": null, "issue_subtitle": null}),
+    );
+    add(report("of no issue", morning), json!({"issue_id": null}));
 
     let same = |id: &str| json!({"firebase_session_id": id});
     add(report("first of a session", morning), same("two crashes"));
@@ -391,6 +421,7 @@ impl Chance {
         let late = SignedDuration::from_hours(self.0.random_range(0..72));
         let id = format!("event {}", self.0.random_range(0..RANDOM_ROWS));
         let row = report(&id, &instant.to_string());
+        let title = self.of(&TITLES);
         with(
             row,
             json!({
@@ -400,6 +431,9 @@ impl Chance {
                 "firebase_session_id": self.id("session", 200),
                 "installation_uuid": self.id("installation", 100),
                 "application": self.application(),
+                "issue_id": self.id("issue", 4),
+                "issue_title": self.sometimes(json!(title)),
+                "issue_subtitle": self.sometimes(json!(title)),
             }),
         )
     }

@@ -2,7 +2,7 @@
 //! that could be misread.
 
 use jiff::SignedDuration;
-use tidegate::queries::Parameters;
+use tidegate::queries::{DailyParameters, Parameters, Stretches};
 
 use super::rows::{
     AFTER_LAST_DAY, BUILDS, EARLIEST, FIRST_DAY, FROM, LATEST, MATURE, MIDNIGHT, TO, VERSIONS,
@@ -36,8 +36,29 @@ fn set(name: &'static str, window: [&str; 2], mature: &str, builds: &[&str], ver
         mature_us: micros(mature),
         builds: owned(builds),
         versions: owned(versions),
+        daily: daily(window.map(micros), micros(mature), builds, versions),
     };
     Set { name, parameters, sketch_size: None }
+}
+
+/// The stretches of a daily report in a window: the day and the release before begin or end where others do.
+fn daily([from, to]: [i64; 2], mature: i64, builds: &[&str], versions: &[&str]) -> DailyParameters {
+    let of_first = |names: &[&str], other: &str| match names.first() {
+        Some(_) => vec![other.to_owned()],
+        None => Vec::new(),
+    };
+    let midnight = at(MIDNIGHT).as_microsecond();
+    DailyParameters {
+        stretches_us: Stretches {
+            cycle: (from, to),
+            last_day: (mature, midnight),
+            then: (from, midnight),
+            now: (from, mature),
+        },
+        earlier_builds: of_first(builds, "20"),
+        earlier_versions: if builds.is_empty() { of_first(versions, "2.0-rc1") } else { Vec::new() },
+        application: None,
+    }
 }
 
 /// Every set.

@@ -18,7 +18,7 @@ use tidegate::domain::daily::{Freshness, Totals};
 use tidegate::domain::decision::Record;
 use tidegate::domain::heartbeat::{Beat, Heartbeat};
 use tidegate::domain::ids::{AppId, BuildNumber, DecisionId, VersionName};
-use tidegate::domain::ledger::Page;
+use tidegate::domain::ledger::{self, Page};
 use tidegate::domain::message::{Note, NoteKind};
 use tidegate::domain::outbox::{Message, Posted};
 use tidegate::domain::rate::UserFraction;
@@ -31,6 +31,9 @@ use tidegate::ports::{
     MetricRequest, MetricSource, Moment, Notifier, PortError, Reading, RolloutTarget, Saying, StateError,
     StateStore, Words, Write,
 };
+
+/// A look for messages begins so much earlier than it is asked to, as that of Slack's adapter does.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 /// How a call ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +61,12 @@ pub struct Outside {
     pub sessions: u64,
     /// Each change of the store: who, to what.
     pub changes: Vec<(Who, RolloutStatus)>,
-    /// Each message: its key, and its kind.
-    pub posted: Vec<(String, NoteKind)>,
+    /// Each message.
+    pub posted: Vec<Post>,
+    /// The entries of the ledger.
+    pub ledger: Vec<ledger::Kind>,
+    /// Every change that was ever written down to be made.
+    intended: Vec<Change>,
     state: AppState,
     partials: BTreeMap<ReleaseId, Partials>,
     decisions: Vec<Record>,
@@ -77,7 +84,29 @@ pub struct Outside {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     Program,
+    /// The program, by a request that was on the wire while its machine was suspended.
+    HeldUp,
     Person,
+}
+
+/// A message in the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    pub key: String,
+    pub kind: NoteKind,
+    pub at: Timestamp,
+    pub way: Way,
+}
+
+/// How a request came about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Way {
+    /// It was on the wire while its machine was suspended for longer than a lease.
+    pub held_up: bool,
+    /// Its run could remember nothing, so it had no lease either.
+    pub degraded: bool,
+    /// How many messages there were when its run last began to look for one; looks in a row are one.
+    pub looked: usize,
 }
 
 impl Outside {
@@ -98,6 +127,8 @@ impl Outside {
             sessions,
             changes: Vec::new(),
             posted: Vec::new(),
+            ledger: Vec::new(),
+            intended: Vec::new(),
             state: AppState::default(),
             partials: BTreeMap::new(),
             decisions: Vec::new(),
@@ -127,32 +158,39 @@ impl Outside {
         self.changes.push((who, status));
     }
 
-    fn apply(&mut self, lease: &Lease, change: &Change) -> Result<(), PortError> {
-        // The real adapters look again inside their transaction.
-        if next_step(change, Some(&self.release)) != NextStep::Mutate {
+    /// A request of a run in its time is refused where the release has changed: the real adapters look again inside
+    /// their transaction. One that was on the wire for longer is taken as it is, as a store does that knows no fence.
+    fn apply(&mut self, lease: &Lease, change: &Change, way: Way) -> Result<(), PortError> {
+        let step = next_step(change, Some(&self.release));
+        if step == NextStep::Confirm || (step != NextStep::Mutate && !way.held_up) {
             return Err(PortError::new("refused: it has changed", "look again"));
         }
-        let mut written = self.state.releases.iter().filter_map(ReleaseState::open_intent);
+        let mut open = self.state.releases.iter().filter_map(ReleaseState::open_intent);
+        let written = match way.held_up {
+            true => self.intended.contains(change),
+            false => open.any(|intent| intent.action == *change),
+        };
         // A halt without a memory has nowhere to write to; its fence is below every other.
         let is_degraded = lease.fence() == 0 && *change == Change::Halt;
-        if !is_degraded && !written.any(|intent| intent.action == *change) {
+        if !is_degraded && !written {
             self.broken.push(format!("I4: a {} without an intent that was written before", change.as_str()));
         }
-        self.change(Who::Program, target(change));
+        self.change(if way.held_up { Who::HeldUp } else { Who::Program }, target(change));
         Ok(())
     }
 
-    fn post(&mut self, key: &str, note: &Note) -> Posted {
+    fn post(&mut self, key: &str, note: &Note, way: Way) -> Posted {
         let shown = self.changes.iter().any(|(_, status)| match note.kind {
-            NoteKind::Halt => *status == RolloutStatus::Halted,
+            NoteKind::Halt | NoteKind::HaltedElsewhere => *status == RolloutStatus::Halted,
             NoteKind::FastTrack => *status == RolloutStatus::Completed,
             _ => true,
         });
-        let tells_of_an_effect = matches!(note.kind, NoteKind::Halt | NoteKind::FastTrack);
+        let effects = [NoteKind::Halt, NoteKind::HaltedElsewhere, NoteKind::FastTrack];
+        let tells_of_an_effect = effects.contains(&note.kind);
         if tells_of_an_effect && !shown {
             self.broken.push(format!("I3: {:?} was told before the store showed it", note.kind));
         }
-        self.posted.push((key.to_owned(), note.kind));
+        self.posted.push(Post { key: key.to_owned(), kind: note.kind, at: self.now, way });
         Posted { channel: "C1".to_owned(), id: self.posted.len().to_string(), thread: None }
     }
 
@@ -180,7 +218,10 @@ impl Outside {
 
     fn write(&mut self, write: Write) {
         match write {
-            Write::Release(state) => put(&mut self.state.releases, *state, |a, b| a.id == b.id),
+            Write::Release(state) => {
+                self.intended.extend(state.open_intent().map(|intent| intent.action.clone()));
+                put(&mut self.state.releases, *state, |a, b| a.id == b.id);
+            }
             Write::Message(message) => {
                 put::<Message>(&mut self.state.messages, *message, |a, b| a.key == b.key);
             }
@@ -189,7 +230,8 @@ impl Outside {
             Write::Decision(record) => self.decisions.push(*record),
             Write::Watch(_, watch) => self.state.watch = *watch,
             Write::Control(_, control) => self.control = *control,
-            Write::Ledger(_) | Write::Provided(_) | Write::Report(_) => {}
+            Write::Ledger(noted) => self.ledger.push(noted.kind),
+            Write::Provided(_) | Write::Report(_) => {}
         }
     }
 
@@ -226,6 +268,9 @@ fn put<T>(all: &mut Vec<T>, new: T, same: impl Fn(&T, &T) -> bool) {
 pub struct Gate {
     waiting: Option<(&'static str, Kind)>,
     ending: Option<Ending>,
+    way: Way,
+    /// Its last call was a look for messages.
+    looks: bool,
 }
 
 /// The ports of one run.
@@ -250,6 +295,20 @@ impl Ports {
         self.gate.lock().unwrap().ending = Some(ending);
     }
 
+    /// The machine is suspended while the call that waits is on the wire.
+    pub fn hold_up(&self) {
+        self.gate.lock().unwrap().way.held_up = true;
+    }
+
+    /// The run has not heard whether it holds the lease.
+    pub fn loses_its_memory(&self) {
+        self.gate.lock().unwrap().way.degraded = true;
+    }
+
+    fn way(&self) -> Way {
+        self.gate.lock().unwrap().way
+    }
+
     fn outside(&self) -> MutexGuard<'_, Outside> {
         self.outside.lock().unwrap()
     }
@@ -263,14 +322,36 @@ impl Ports {
     ) -> Result<T, PortError> {
         let ending = AtGate { gate: &self.gate, call: (what, kind) }.await;
         let lost = || PortError::unclear(format!("{what}: the answer was lost"), "look");
-        match ending {
+        let answer = match ending {
             Ending::Done => Ok(effect(&mut self.outside())),
             Ending::AnswerLost => {
                 effect(&mut self.outside());
                 Err(lost())
             }
             Ending::Lost => Err(lost()),
-        }
+        };
+        let mut gate = self.gate.lock().unwrap();
+        gate.way.held_up = false;
+        gate.looks &= what == "find";
+        answer
+    }
+
+    /// Looks for the newest message with one of these keys that is not older.
+    async fn look_for(&self, keys: &[&str], since: Timestamp) -> Result<Found, PortError> {
+        self.call("find", Kind::Read, |outside| {
+            let mut gate = self.gate.lock().unwrap();
+            if !std::mem::replace(&mut gate.looks, true) {
+                gate.way.looked = outside.posted.len();
+            }
+            drop(gate);
+            let oldest = since - CLOCKS_DIFFER;
+            let is_it = |post: &Post| keys.contains(&post.key.as_str()) && post.at >= oldest;
+            outside.posted.iter().rposition(is_it).map_or(Found::Nowhere, |index| {
+                let (channel, id) = ("C1".to_owned(), (index + 1).to_string());
+                Found::There(Posted { channel, id, thread: None })
+            })
+        })
+        .await
     }
 }
 
@@ -376,14 +457,14 @@ impl RolloutTarget for Ports {
     }
 
     async fn apply(&self, lease: &Lease, _: &Release, change: &Change) -> Result<(), PortError> {
-        self.call("apply", Kind::Write, |outside| outside.apply(lease, change)).await?
+        self.call("apply", Kind::Write, |outside| outside.apply(lease, change, self.way())).await?
     }
 }
 
 #[async_trait]
 impl Notifier for Ports {
     async fn post(&self, key: &str, note: &Note, _: Option<&Posted>) -> Result<Posted, PortError> {
-        self.call("post", Kind::Write, |outside| outside.post(key, note)).await
+        self.call("post", Kind::Write, |outside| outside.post(key, note, self.way())).await
     }
 
     async fn update(&self, _: &Posted, _: &str, _: &Note) -> Result<(), PortError> {
@@ -394,16 +475,15 @@ impl Notifier for Ports {
         &self,
         key: &str,
         _: Option<&Posted>,
-        _: Timestamp,
+        since: Timestamp,
         _: SignedDuration,
     ) -> Result<Found, PortError> {
-        self.call("find", Kind::Read, |outside| {
-            let index = outside.posted.iter().position(|(known, _)| known == key);
-            let posted =
-                |index: usize| Posted { channel: "C1".to_owned(), id: (index + 1).to_string(), thread: None };
-            index.map_or(Found::Nowhere, |index| Found::There(posted(index)))
-        })
-        .await
+        self.look_for(&[key], since).await
+    }
+
+    async fn find_any(&self, keys: &[String], since: Timestamp) -> Result<Found, PortError> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.look_for(&keys, since).await
     }
 }
 
