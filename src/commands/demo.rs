@@ -10,6 +10,7 @@ use crate::cli::{Common, Demo, Output};
 use crate::demo::story::{Story, final_states, thread};
 use crate::demo::week::{CHANNEL, Setting, Week};
 use crate::exit::{Ended, Exit};
+use crate::jobs::JobId;
 use crate::report::daily::page;
 use crate::world::{self, Acting};
 
@@ -37,17 +38,17 @@ pub async fn demo(args: &Demo, common: &Common) -> Result<Exit, Ended> {
 async fn walk(args: &Demo, common: &Common, folder: &Path) -> Result<Exit, Ended> {
     let for_people = matches!(common.output, Output::Human | Output::Github);
     let mut week = Week::set_up(folder, &Setting { seed: args.seed, ..Setting::default() }).await?;
-    let looks = week.looks();
-    let bar = progress(looks.len());
+    let firings = week.firings();
+    let bar = progress(firings.len());
     let mut story = Story::default();
-    let end = looks.last().copied();
-    for now in looks {
-        for look in Box::pin(week.look(now)).await? {
+    let end = firings.last().map(|(at, _)| *at);
+    for (now, job) in firings {
+        for look in Box::pin(week.fire(job, now)).await? {
             if let Some(line) = story.add(&look, &week.zone).filter(|_| for_people) {
                 bar.suspend(|| print::out(&line));
             }
         }
-        story.runs += 1;
+        story.runs += usize::from(job == JobId::ReleaseMonitor);
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -7,6 +7,8 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use crate::jobs::JobId;
+
 /// Days that one release cycle is watched.
 const DAYS: usize = 7;
 /// Hours of a day on the clock.
@@ -15,6 +17,29 @@ const HOURS: i8 = 24;
 const DENSE_MINUTES: &[i8] = &[4, 19, 34, 49];
 /// Minutes of the looks from Thursday to Sunday: cron `11 * * * 0,4-6`.
 const SPARSE_MINUTES: &[i8] = &[11];
+
+/// Hours at which the daily jobs are fired: cron `M 12-16 * * *`. The first firing of a date does its work.
+const DAILY_HOURS: std::ops::RangeInclusive<i8> = 12..=16;
+/// The minute of the report.
+const REPORT_MINUTE: i8 = 7;
+/// The minute of the next step of a rollout.
+const ROLLOUT_MINUTE: i8 = 23;
+
+/// Every firing of the three jobs in the week that begins on `monday`, in order.
+#[must_use]
+pub fn firings(monday: Date, zone: &TimeZone) -> Vec<(Timestamp, JobId)> {
+    let mut firings: Vec<(Timestamp, JobId)> =
+        looks(monday, zone).into_iter().map(|at| (at, JobId::ReleaseMonitor)).collect();
+    for day in monday.series(Span::new().days(1)).take(DAYS) {
+        for (minute, job) in [(REPORT_MINUTE, JobId::StatusReporter), (ROLLOUT_MINUTE, JobId::AndroidRollout)]
+        {
+            let at = DAILY_HOURS.filter_map(|hour| day.at(hour, minute, 0, 0).to_zoned(zone.clone()).ok());
+            firings.extend(at.map(|at| (at.timestamp(), job)));
+        }
+    }
+    firings.sort_by_key(|(at, _)| *at);
+    firings
+}
 
 /// Every look of the week that begins on `monday`, in order: 384 on an ordinary week.
 ///
@@ -112,6 +137,21 @@ mod tests {
         let looks = looks(monday, &berlin());
         assert_eq!(looks.len(), 383);
         assert_eq!(looks, by_cron(monday, &berlin()));
+    }
+
+    #[test]
+    fn f68_the_daily_jobs_are_fired_on_every_date_of_weeks_of_any_length() {
+        for monday in [date(2026, 11, 16), date(2026, 3, 23), date(2026, 10, 19)] {
+            let firings = firings(monday, &berlin());
+            assert!(firings.is_sorted_by_key(|(at, _)| *at));
+            for job in [JobId::StatusReporter, JobId::AndroidRollout] {
+                let fired = firings.iter().filter(|(_, fired)| *fired == job);
+                let mut dates: Vec<Date> = fired.map(|(at, _)| at.to_zoned(berlin()).date()).collect();
+                assert_eq!(dates.len(), 35);
+                dates.dedup();
+                assert_eq!(dates.len(), 7);
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::week::{CHANNEL, Look};
 use crate::domain::decision::Record;
 use crate::domain::ids::Platform;
 use crate::domain::judge::Decision;
-use crate::domain::message::grouped;
+use crate::domain::message::{NoteKind, grouped};
+use crate::domain::verdict::Reason;
 use crate::exit::Ended;
 use crate::jobs::Acted;
 use crate::report::human::interval;
@@ -36,6 +37,9 @@ pub struct Story {
 impl Story {
     /// Takes a look in. Answers a line where the decision changed.
     pub fn add(&mut self, look: &Look, zone: &TimeZone) -> Option<String> {
+        if look.report.reason == Reason::ReportMade || look.report.reason == Reason::NotApplicable {
+            return None;
+        }
         let decision = look.report.decision;
         self.remember(look);
         let before = self.last.insert(look.app, decision);
@@ -93,9 +97,16 @@ impl Story {
             "decided_at": remembered.map(|known| known.at),
             "sessions": counts.map(|counts| counts.sessions),
             "crashed_sessions": counts.map(|counts| counts.crashed_sessions),
-            "slack_messages": messages.iter().filter(|message| is_about(message, app)).count(),
+            "slack_messages": messages.iter().filter(|message| is_about(message, app) && !is_daily(message)).count(),
+            "daily_reports": messages.iter().filter(|message| is_about(message, app) && is_daily(message)).count(),
         })
     }
+}
+
+/// Whether a message is a daily report.
+fn is_daily(message: &Value) -> bool {
+    let (symbol, _) = NoteKind::DailyReport.symbol_and_word();
+    message["text"].as_str().is_some_and(|text| text.starts_with(symbol))
 }
 
 fn line(look: &Look, zone: &TimeZone) -> String {

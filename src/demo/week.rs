@@ -1,4 +1,4 @@
-//! One week in fast time: events arrive, the stores' clock moves on, the monitor looks at what its schedule says.
+//! One week in fast time: events arrive, the stores' clock moves on, the jobs run when their schedules say.
 //!
 //! Everything that decides, acts and tells is the program itself, over real SQL, a real state file and real HTTP to the
 //! sandbox. Here is only what a week outside the program does: users, stores' days, and two approvals on Monday.
@@ -22,9 +22,9 @@ use crate::adapters::embedded::schema::Export;
 use crate::domain::ids::Platform;
 use crate::domain::release::RolloutStatus;
 use crate::exit::Ended;
-use crate::jobs::AppReport;
 use crate::jobs::brakes::Brakes;
-use crate::jobs::release_monitor::{Asks, ReleaseMonitor};
+use crate::jobs::release_monitor::ReleaseMonitor;
+use crate::jobs::{AppReport, JobId, android_rollout, status_reporter};
 use crate::ports::Clock;
 use crate::queries::Table;
 use crate::sandbox::{
@@ -207,11 +207,25 @@ impl Week {
         schedule::looks(MONDAY, &self.zone)
     }
 
+    /// Every firing of the three jobs.
+    #[must_use]
+    pub fn firings(&self) -> Vec<(Timestamp, JobId)> {
+        schedule::firings(MONDAY, &self.zone)
+    }
+
     /// Lets time pass up to `now`, then runs the monitor for every app.
     ///
     /// # Errors
     /// Where a run could not use its state; what fails for one app is in its report.
     pub async fn look(&mut self, now: Timestamp) -> Result<Vec<Look>, Ended> {
+        self.fire(JobId::ReleaseMonitor, now).await
+    }
+
+    /// Lets time pass up to `now`, then runs a job for every app.
+    ///
+    /// # Errors
+    /// As for [`Week::look`].
+    pub async fn fire(&mut self, job: JobId, now: Timestamp) -> Result<Vec<Look>, Ended> {
         self.pass(now).await?;
         if let Pair::Google { .. } = self.pair {
             // What is known of tables holds for one run.
@@ -223,12 +237,18 @@ impl Week {
             clock: &self.clock,
             holder: crate::commands::run::holder(),
             brakes: &brakes,
-            asks: Asks::Nothing,
+            asks: android_rollout::asks(job),
             held: Mutex::default(),
         };
         let mut looks = Vec::new();
         for (app, world) in App::ALL.into_iter().zip(&self.world.apps) {
-            let reports = Box::pin(monitor.run(world)).await.map_err(Ended::failed)?;
+            let reports = match job {
+                JobId::ReleaseMonitor => Box::pin(monitor.run(world)).await,
+                JobId::StatusReporter => Box::pin(status_reporter::run(&monitor, world)).await,
+                JobId::AndroidRollout => Box::pin(android_rollout::run(&monitor, world)).await,
+                JobId::Outbox => monitor.outbox(world).await,
+            };
+            let reports = reports.map_err(Ended::failed)?;
             looks.extend(reports.into_iter().map(|report| Look { at: now, app, report }));
         }
         Ok(looks)

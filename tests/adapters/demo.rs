@@ -38,6 +38,7 @@ fn every_release_of_the_week_ends_as_its_scenario_says() {
         if text("store_status") == "inProgress" {
             assert_eq!(release["user_fraction"], 0.15, "nothing released it further: {release:#}");
         }
+        assert_eq!(release["daily_reports"], 7, "one a date: {release:#}");
         assert!((1..=3).contains(&release["slack_messages"].as_u64().unwrap()), "{release:#}");
     }
 }

@@ -105,7 +105,8 @@ const MOST_REQUESTS: u32 = 40;
 async fn killed_everywhere(service: Service, kind: fn() -> FaultKind) {
     let mut killed = 0;
     for passed in 0..MOST_REQUESTS {
-        let town = town(Apps::Android, Events::Good).await;
+        let town = town(Apps::Android, Events::Doubtful).await;
+        town.monitor(&[]).await;
         let fault = Fault::new(service, kind()).after(passed);
         if town.kill_job_at("status-reporter", fault).await == Reached::No {
             break;
