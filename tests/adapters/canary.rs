@@ -94,12 +94,7 @@ impl Watched {
 
     fn secrets(&self) -> Vec<String> {
         let made = self.taps.iter().flat_map(|(_, tap)| tap.sent()).flat_map(|sent| bearers(&sent));
-        let mut secrets: Vec<String> = self.given.to_vec();
-        // A text may be cut inside of a token: its parts are looked for too, but for the first, which is no secret.
-        secrets.extend(made.flat_map(|token| {
-            let parts: Vec<String> = token.split('.').skip(1).map(str::to_owned).collect();
-            parts.into_iter().filter(|part| part.len() >= 16).chain([token])
-        }));
+        let mut secrets: Vec<String> = self.given.iter().cloned().chain(made).collect();
         secrets.sort();
         secrets.dedup();
         secrets
