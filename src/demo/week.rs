@@ -63,14 +63,22 @@ impl Clock for WeekClock {
 }
 
 /// What a week is made of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Setting {
     /// The same seed gives the same events.
     pub seed: u64,
+    /// The Monday on which it begins.
+    pub monday: Date,
     /// Where events and memories are kept.
     pub pair: Pair,
     /// What the configuration says besides: whole sections, put at its end.
     pub more: String,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { seed: 0, monday: MONDAY, pair: Pair::default(), more: String::new() }
+    }
 }
 
 /// The project of the sandbox's BigQuery.
@@ -139,6 +147,7 @@ pub struct Week {
     pub world: World,
     /// The zone of the schedule.
     pub zone: TimeZone,
+    monday: Date,
     pair: Pair,
     config: PathBuf,
     warehouse: Embedded,
@@ -164,7 +173,12 @@ impl Week {
         let seed = setting.seed;
         let zone = TimeZone::get(ZONE).map_err(Ended::failed)?;
         let instant = |hour| {
-            MONDAY.at(hour, 0, 0, 0).to_zoned(zone.clone()).map(|at| at.timestamp()).map_err(Ended::failed)
+            setting
+                .monday
+                .at(hour, 0, 0, 0)
+                .to_zoned(zone.clone())
+                .map(|at| at.timestamp())
+                .map_err(Ended::failed)
         };
         let (start, approved_at) = (instant(0)?, instant(APPROVED_AT_HOUR)?);
         let warehouse = Embedded::create(&folder.join("warehouse.sqlite")).map_err(Ended::failed)?;
@@ -190,6 +204,7 @@ impl Week {
             sandbox,
             world,
             zone,
+            monday: setting.monday,
             pair: setting.pair.clone(),
             config,
             warehouse,
@@ -204,13 +219,13 @@ impl Week {
     /// Every instant at which the monitor looks.
     #[must_use]
     pub fn looks(&self) -> Vec<Timestamp> {
-        schedule::looks(MONDAY, &self.zone)
+        schedule::looks(self.monday, &self.zone)
     }
 
     /// Every firing of the three jobs.
     #[must_use]
     pub fn firings(&self) -> Vec<(Timestamp, JobId)> {
-        schedule::firings(MONDAY, &self.zone)
+        schedule::firings(self.monday, &self.zone)
     }
 
     /// Lets time pass up to `now`, then runs the monitor for every app.

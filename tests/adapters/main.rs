@@ -11,6 +11,7 @@ mod bigquery_faults;
 mod bigquery_surface;
 mod bigquery_thrift;
 mod canary;
+mod clock_changes;
 mod clocks;
 mod collector;
 mod configuration;
