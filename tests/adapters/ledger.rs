@@ -515,7 +515,7 @@ fn make_old(path: &Path) {
     let connection = Connection::open(path).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE ledger; DROP TABLE ledger_head; DROP TABLE IF EXISTS heartbeat; DROP TABLE control;",
+            "DROP TABLE ledger; DROP TABLE ledger_head; DROP TABLE IF EXISTS heartbeat; DROP TABLE control; DROP TABLE IF EXISTS report;",
         )
         .unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
