@@ -344,6 +344,8 @@ fn fire(
     meanwhile(live);
     let change = Change::Raise { from, to };
     if next_step(&change, Some(live)) != NextStep::Mutate {
+        // What a person was faster with is written down.
+        state.shows(live, now);
         return None;
     }
     let completes = Step { from, to }.completes();

@@ -4,10 +4,10 @@
 //! the store. An error of the call itself decides nothing, the look after it does.
 
 use super::super::{Acted, AppReport, AppWorld};
-use super::{ReleaseMonitor, conclude, enter};
+use super::{ReleaseMonitor, changed, conclude, enter};
 use crate::domain::ledger::Kind;
 use crate::domain::outbox::{self, Delivery, Message, PortProblem};
-use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState};
+use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
 use crate::domain::rollout::{self, NextStep, next_step};
 use crate::domain::verdict::Reason;
 use crate::ports::{Effect, Lease, PortError, StateError, Write};
@@ -19,8 +19,8 @@ const MOST_TRIES: u32 = 3;
 pub enum Outcome {
     /// The store shows the target.
     Confirmed(Release),
-    /// Somebody else changed the release first.
-    Superseded(String),
+    /// Somebody else changed the release first; how the store shows it, where it lists it.
+    Superseded(String, Option<Release>),
     /// It was not begun; the next run goes on with it. Says why.
     Postponed(String),
     /// It could not be done; the next run tries again.
@@ -45,11 +45,13 @@ pub async fn carry_out(
             let writes = confirmed(job, state, intent, &live, messages);
             job.state.commit(lease, [entry].into_iter().chain(writes).collect()).await
         }
-        Outcome::Superseded(found) => {
+        Outcome::Superseded(found, live) => {
             conclude(report, Acted::No, None);
             let entry = enter::entry(job, Kind::superseded(&state, &intent.key, &found));
-            let writes = overtaken(job, state, intent, &found, messages);
-            job.state.commit(lease, [entry].into_iter().chain(writes).collect()).await
+            let still_offered = live.filter(|live| live.status == RolloutStatus::RollingOut);
+            let changed = still_offered.as_ref().and_then(|live| changed::entered(job, &state, live.into()));
+            let writes = overtaken(job, state, intent, (&found, still_offered.as_ref()), messages);
+            job.state.commit(lease, [entry].into_iter().chain(changed).chain(writes).collect()).await
         }
         Outcome::Postponed(why) => {
             conclude(report, Acted::No, Some(why));
@@ -120,7 +122,7 @@ pub async fn reach(
             Err(error) => return Outcome::Failed(error),
         };
         match (next_step(change, live.as_ref()), live) {
-            (NextStep::Supersede(found), _) => return Outcome::Superseded(found),
+            (NextStep::Supersede(found), live) => return Outcome::Superseded(found, live),
             (NextStep::Confirm, Some(live)) => return Outcome::Confirmed(live),
             (NextStep::Mutate, Some(live)) => match last.filter(is_refusal) {
                 Some(error) => return Outcome::Failed(error),
@@ -190,14 +192,18 @@ fn taken_back(mut state: ReleaseState, messages: &[Message]) -> Vec<Write> {
     with_messages(state, unsaid)
 }
 
-/// Somebody was faster: people are told so, and what waited for the effect is not said.
+/// Somebody was faster: people are told so, and what waited for the effect is not said. A share that somebody set is noted at
+/// once, so that it is known for lowered where it is taken back before the next look.
 fn overtaken(
     job: &ReleaseMonitor<'_>,
     mut state: ReleaseState,
     intent: Intent,
-    found: &str,
+    (found, still_offered): (&str, Option<&Release>),
     messages: &[Message],
 ) -> Vec<Write> {
+    if let Some(live) = still_offered {
+        state.shows(live, job.clock.now());
+    }
     let told = outbox::superseded(&state, &intent, found, messages, job.clock.now());
     let unsaid = outbox::waiting_for(&intent.action, &state, messages);
     state.intent = Some(Intent { status: IntentStatus::Superseded(found.to_owned()), ..intent });

@@ -100,7 +100,7 @@ async fn halt(
             let note = message::acted(&record, Action::Halt);
             tell(world, release, &record, note, &mut report, now).await;
         }
-        Outcome::Superseded(found) => report.problems.push(found),
+        Outcome::Superseded(found, _) => report.problems.push(found),
         Outcome::Postponed(why) => conclude(&mut report, Acted::No, Some(why)),
         Outcome::Failed(error) => conclude(&mut report, Acted::No, Some(error.to_string())),
     }
