@@ -138,6 +138,12 @@ impl ShareHistory {
         *self == Self::default()
     }
 
+    /// The present share, where a person has lowered it to that.
+    #[must_use]
+    pub fn lowered_to(self) -> Option<UserFraction> {
+        self.lowered_to
+    }
+
     /// What is remembered after a look at the store, which showed `before` at the last look. Nothing of this program
     /// lowers a share, so a lower one is a person's.
     #[must_use]
@@ -181,8 +187,8 @@ impl ShareFacts {
     }
 }
 
-/// The latest share of the release in whose place a hotfix rolls out. The same users are offered both, because a store
-/// offers a share always to the same people.
+/// The latest share of the release in whose place a hotfix rolls out: the one that began last before it, if that was still
+/// staged. The same users are offered both, because a store offers a share always to the same people.
 fn taken_over(state: &ReleaseState, known: &[ReleaseState]) -> Option<UserFraction> {
     let was_staged = |other: &&ReleaseState| {
         matches!(other.last_seen, RolloutStatus::RollingOut | RolloutStatus::Halted)
@@ -190,10 +196,11 @@ fn taken_over(state: &ReleaseState, known: &[ReleaseState]) -> Option<UserFracti
     };
     let before = known.iter().filter(|other| {
         other.id != state.id
+            && other.last_seen != RolloutStatus::Pending
             && other.cycle_start <= state.cycle_start
             && is_hotfix(&state.version, &other.version)
     });
-    before.filter(was_staged).max_by_key(|other| other.looked_at)?.last_fraction
+    before.max_by_key(|other| other.cycle_start).filter(was_staged)?.last_fraction
 }
 
 /// Whether a version is a hotfix of another by its name: the same one built anew, or the same but for its last number.

@@ -144,6 +144,9 @@ pub struct Facts {
     /// When a person resumed the release after a halt; none where nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_at: Option<Timestamp>,
+    /// Its present share of users, where a person has lowered it to that: nothing automatic raises it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowered_to: Option<UserFraction>,
     /// What is known of its share of users; set only where the run asks for the next step of the rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<ShareFacts>,
@@ -184,6 +187,7 @@ impl Facts {
             fast_track_checked_at: state.fast_track_checked_at,
             // A resume starts the counts anew.
             resumed_at: (state.generation > 0).then_some(state.cycle_start),
+            lowered_to: state.share.lowered_to(),
             share: None,
         }
     }

@@ -504,6 +504,22 @@ async fn a_persons_halt_takes_the_path_of_a_rules_halt() {
 }
 
 #[tokio::test]
+async fn a_persons_halt_after_a_resume_that_no_run_has_seen_is_told_too() {
+    let town = Town::new(Apps::Android, Events::Bad).await;
+    assert_eq!(town.monitor(&[]).await.code(), 0);
+    assert_eq!((town.store_status().as_str(), told(&town, "HALTED").len()), ("halted", 1));
+    let resumed =
+        json!({"name": "2.0", "versionCodes": ["200"], "status": "inProgress", "userFraction": 0.15});
+    let old = json!({"name": "1.9", "versionCodes": ["100"], "status": "completed"});
+    town.sandbox.model().console_change("com.example.app", "production", vec![old, resumed]).unwrap();
+    let ran = say(&town, &["halt"]).await;
+    assert_eq!((ran.code(), town.store_status().as_str()), (0, "halted"), "{}", ran.stderr());
+    assert_eq!(told(&town, "HALTED").len(), 2, "{:?}", town.messages());
+    assert_eq!(decision(&town.monitor(&[]).await), "none");
+    assert_eq!(told(&town, "HALTED").len(), 2, "and not again");
+}
+
+#[tokio::test]
 async fn a_person_halts_what_everybody_is_offered_already() {
     let town = Town::new(Apps::Android, Events::Good).await;
     assert_eq!(

@@ -216,6 +216,11 @@ fn a_hotfix_knows_the_release_in_whose_place_it_rolls_out() {
     let known = [halted.clone(), completed, hotfix.clone()];
     assert_eq!(ShareFacts::of(&hotfix, &known).taken_over, Some(share(0.75)));
     assert_eq!(ShareFacts::of(&halted, &known).taken_over, None);
+    // One that was replaced while it was staged, and is not listed any more, is not the one before the next hotfix.
+    let done = state("301", "26.3.1", RolloutStatus::Completed, 1.0, hour(20));
+    let next = state("302", "26.3.2", RolloutStatus::RollingOut, 0.05, hour(40));
+    let known = [halted, done, next.clone()];
+    assert_eq!(ShareFacts::of(&next, &known).taken_over, None);
 }
 
 #[test]

@@ -72,6 +72,16 @@ fn the_check_is_made_once_a_cycle() {
 }
 
 #[test]
+fn what_a_person_has_lowered_is_not_fast_tracked_and_the_check_waits() {
+    let mut lowered = facts(30_000, 0, day_two());
+    assert_eq!(judged(&lowered, day_two()).decision, Decision::FastTrack);
+    lowered.lowered_to = lowered.user_fraction;
+    let judgement = judged(&lowered, day_two());
+    assert_eq!((judgement.action, judgement.fast_track_checked), (None, false));
+    assert_eq!(judgement.rules[1].ruling.evidence.reason, Reason::LoweredByPerson);
+}
+
+#[test]
 fn a_check_that_proves_nothing_is_used_up() {
     let judgement = judged(&facts(5_000, 0, day_two()), day_two());
     assert_eq!(judgement.action, None);

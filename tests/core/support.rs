@@ -89,6 +89,7 @@ pub fn facts(sessions: u64, crashed_sessions: u64, now: Timestamp) -> Facts {
         },
         fast_track_checked_at: None,
         resumed_at: None,
+        lowered_to: None,
         share: None,
     }
 }

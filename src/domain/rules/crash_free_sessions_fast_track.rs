@@ -4,7 +4,7 @@
 //! after the start, on mature counts. One look at a fixed time needs no correction for repeated looks, so the
 //! default method is the exact Clopper-Pearson interval (facts on statistics 6.2). A margin tightens the objective
 //! for the crashes that are never reported. It raises exposure, so it asks for complete and fresh data; while the
-//! data is not, the check waits instead of being used up.
+//! data is not, the check waits instead of being used up. So it does while the share stands where a person has lowered it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -76,6 +76,9 @@ fn not_due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Reason> {
     }
     if early {
         return Some(Reason::BeforeDayTwo);
+    }
+    if facts.lowered_to.is_some() {
+        return Some(Reason::LoweredByPerson);
     }
     facts.data_problem(policy, now).or_else(|| crashes_lag(facts, policy))
 }

@@ -15,7 +15,7 @@ use crate::domain::ledger::Kind;
 use crate::domain::outbox;
 use crate::domain::persons_word::PersonsWord;
 use crate::domain::release::{Change, Intent, IntentStatus, Release, ReleaseState, RolloutStatus};
-use crate::domain::rollout::{NextStep, next_step};
+use crate::domain::rollout::{self, NextStep, next_step};
 use crate::domain::verdict::Reason;
 use crate::ports::{AppState, Lease, PortError, StateError, Write};
 
@@ -112,6 +112,9 @@ async fn with_lease(
     let Some(intent) = planned.open_intent().cloned() else { return Ok(report) };
     let messages = outbox::of_order(&planned, &intent.action, &about, &world.sinks(), now);
     let mut writes = leave::basis(world, &heard, &planned, before.as_ref());
+    if before.as_ref().is_some_and(|before| before.generation < planned.generation) {
+        writes.push(Write::ForgetPartials(planned.id.clone()));
+    }
     writes.extend(before.and_then(|before| changed::entered(job, &before, (&release).into())));
     writes.push(Write::Release(Box::new(planned.clone())));
     writes.extend(messages.iter().cloned().map(|message| Write::Message(Box::new(message))));
@@ -133,9 +136,9 @@ fn of_release(
     let id = observe::release_id(world, release);
     let before = known.releases.iter().find(|state| state.id == id).cloned();
     let start = release.started_at.unwrap_or(now);
-    let mut state = before.clone().unwrap_or_else(|| ReleaseState::first_seen(id, release, start, now));
-    state.shows(release, now);
-    (state, before)
+    let state = before.clone().unwrap_or_else(|| ReleaseState::first_seen(id, release, start, now));
+    // What somebody has resumed since the last run can be halted, and told of, anew.
+    (rollout::seen(state, release, now), before)
 }
 
 fn intended(mut state: ReleaseState, change: Change, now: Timestamp) -> ReleaseState {

@@ -496,8 +496,8 @@ impl<B: DrawingBackend> Pen<'_, B> {
         self.area.draw(&Polygon::new(corners.clone(), self.palette.paper.filled()))?;
         let closed = corners.iter().chain(corners.first()).copied().collect();
         self.stroke(closed, self.palette.mark, 3 * SCALE / 2)?;
-        // The letter of a triangle sits low, where it is wide.
-        let lowered = if kind == MarkKind::Warn { half / 4 } else { 0 };
+        // The letter of what has a tip sits low, where it is wide.
+        let lowered = if matches!(kind, MarkKind::Warn | MarkKind::Step) { half / 4 } else { 0 };
         let style = TextStyle::from((FAMILY, self.font * 9 / 10, FontStyle::Bold).into_font())
             .color(&self.palette.ink)
             .pos(Pos::new(HPos::Center, VPos::Center));
@@ -533,7 +533,8 @@ pub fn write<B: DrawingBackend>(
     Pen { area, palette, font: size }.text(text, at, HPos::Left, palette.ink)
 }
 
-/// The corners of a shape: an octagon stops, a triangle warns, a square is let through, a diamond begins again.
+/// The corners of a shape: an octagon stops, a triangle warns, a square is let through, a house goes
+/// up by a step, a diamond begins again.
 fn outline(kind: MarkKind, (x, y): (i32, i32), half: i32) -> Vec<(i32, i32)> {
     let cut = half * 3 / 5;
     let offsets: &[(i32, i32)] = match kind {
@@ -548,6 +549,9 @@ fn outline(kind: MarkKind, (x, y): (i32, i32), half: i32) -> Vec<(i32, i32)> {
             (-half, -cut),
         ],
         MarkKind::Warn => &[(0, -half), (half + cut / 2, half), (-half - cut / 2, half)],
+        MarkKind::Step => {
+            &[(0, -half - cut / 2), (half, -half / 3), (half, half), (-half, half), (-half, -half / 3)]
+        }
         MarkKind::FastTrack => &[(-half, -half), (half, -half), (half, half), (-half, half)],
         MarkKind::Resume => {
             &[(0, -half - cut / 3), (half + cut / 3, 0), (0, half + cut / 3), (-half - cut / 3, 0)]

@@ -21,13 +21,15 @@ pub enum MarkKind {
     Warn,
     /// The release was to be offered to everybody.
     FastTrack,
+    /// The release was to be offered to more users, by the next step of its rollout.
+    Step,
     /// A person resumed the release: counting began anew.
     Resume,
 }
 
 impl MarkKind {
     /// Every kind, in the order of a legend.
-    pub const ALL: [Self; 4] = [Self::Halt, Self::Warn, Self::FastTrack, Self::Resume];
+    pub const ALL: [Self; 5] = [Self::Halt, Self::Warn, Self::FastTrack, Self::Step, Self::Resume];
 
     /// The letter inside its shape.
     #[must_use]
@@ -36,6 +38,7 @@ impl MarkKind {
             Self::Halt => "H",
             Self::Warn => "W",
             Self::FastTrack => "F",
+            Self::Step => "S",
             Self::Resume => "R",
         }
     }
@@ -47,14 +50,25 @@ impl MarkKind {
             Self::Halt => "halt",
             Self::Warn => "warning",
             Self::FastTrack => "fast-track",
+            Self::Step => "next step",
             Self::Resume => "resume, counted anew",
         }
     }
 
     fn of(decision: Decision) -> Option<Self> {
-        [(Decision::Halt, Self::Halt), (Decision::Warn, Self::Warn), (Decision::FastTrack, Self::FastTrack)]
-            .into_iter()
-            .find_map(|(of, kind)| (of == decision).then_some(kind))
+        match decision {
+            Decision::Halt => Some(Self::Halt),
+            Decision::Warn => Some(Self::Warn),
+            Decision::FastTrack => Some(Self::FastTrack),
+            Decision::Advance | Decision::Complete => Some(Self::Step),
+            Decision::None
+            | Decision::Continue
+            | Decision::Hold
+            | Decision::InsufficientData
+            | Decision::StaleData
+            | Decision::Overridden
+            | Decision::Error => None,
+        }
     }
 }
 
@@ -200,6 +214,18 @@ mod tests {
         let history: Vec<Look> = (0..).zip(of).map(|(minute, of)| look(minute, of, None)).collect();
         let found: Vec<Decision> = changes(&history).iter().map(|look| look.decision).collect();
         assert_eq!(found, [Decision::Continue, Decision::Warn, Decision::Halt]);
+    }
+
+    #[test]
+    fn what_was_done_to_a_release_has_a_mark_and_what_was_only_thought_has_none() {
+        let marked = |decision| MarkKind::of(decision).map(MarkKind::letter);
+        let all =
+            [Decision::Halt, Decision::Warn, Decision::FastTrack, Decision::Advance, Decision::Complete];
+        assert_eq!(all.map(marked), ["H", "W", "F", "S", "S"].map(Some));
+        assert_eq!([Decision::Hold, Decision::Continue, Decision::StaleData].map(marked), [None; 3]);
+        let letters: std::collections::BTreeSet<&str> =
+            MarkKind::ALL.into_iter().map(MarkKind::letter).collect();
+        assert_eq!(letters.len(), MarkKind::ALL.len(), "no two kinds look alike");
     }
 
     #[test]
