@@ -187,20 +187,24 @@ impl ShareFacts {
     }
 }
 
-/// The latest share of the release in whose place a hotfix rolls out: the one that began last before it, if that was still
-/// staged. The same users are offered both, because a store offers a share always to the same people.
+/// The latest share of the release in whose place a hotfix rolls out. The same users are offered both, because a store
+/// offers a share always to the same people.
 fn taken_over(state: &ReleaseState, known: &[ReleaseState]) -> Option<UserFraction> {
-    let was_staged = |other: &&ReleaseState| {
-        matches!(other.last_seen, RolloutStatus::RollingOut | RolloutStatus::Halted)
-            && other.last_fraction.is_some_and(|share| share < UserFraction::EVERYBODY)
-    };
-    let before = known.iter().filter(|other| {
+    mended_by(state, known)?.last_fraction.filter(|share| *share < UserFraction::EVERYBODY)
+}
+
+/// The release that this one mends: the one that began last before it and of which it is a hotfix, if that one was stopped, or
+/// replaced before everybody had it.
+#[must_use]
+pub fn mended_by<'s>(state: &ReleaseState, known: &'s [ReleaseState]) -> Option<&'s ReleaseState> {
+    let comes_before = |other: &&ReleaseState| {
         other.id != state.id
             && other.last_seen != RolloutStatus::Pending
             && other.cycle_start <= state.cycle_start
             && is_hotfix(&state.version, &other.version)
-    });
-    before.max_by_key(|other| other.cycle_start).filter(was_staged)?.last_fraction
+    };
+    let before = known.iter().filter(comes_before).max_by_key(|other| other.cycle_start);
+    before.filter(|other| matches!(other.last_seen, RolloutStatus::RollingOut | RolloutStatus::Halted))
 }
 
 /// Whether a version is a hotfix of another by its name: the same one built anew, or the same but for its last number.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::calendar::UtcDay;
 use super::decision::Record;
 use super::facts::Facts;
-use super::policy::Policy;
+use super::policy::{Mode, Policy};
 use super::rules::crash_free_sessions_fast_track as fast_track;
 use super::stats::{Goal, Sample, sessions_at_rate, sessions_to_decision};
 
@@ -54,6 +54,8 @@ pub enum Wait {
     OutOfReach,
     /// It is not asked any more.
     Past,
+    /// Nothing would follow: the rule only looks, or a person has lowered the share.
+    Barred,
 }
 
 /// Looks ahead from a decision.
@@ -67,6 +69,7 @@ pub fn forecast(record: &Record, now: Timestamp) -> Forecast {
         conclusive: wait(conclusive(facts, policy), facts.fresh().sessions, traffic, facts, now),
         halt: wait(halt(facts, policy), facts.fresh().sessions, traffic, facts, now),
         fast_track: match check {
+            _ if is_barred(facts, policy) => Wait::Barred,
             None => Wait::Past,
             Some(_) => wait(lift(facts, policy), facts.mature().sessions, traffic, facts, now),
         },
@@ -100,6 +103,10 @@ fn halt(facts: &Facts, policy: &Policy) -> Option<u64> {
     let slo = &policy.slo;
     let sample = facts.fresh().sample().ok()?;
     sessions_to_decision(slo.method, sample, slo.crash_rate(), slo.confidence, Goal::Halt)
+}
+
+fn is_barred(facts: &Facts, policy: &Policy) -> bool {
+    policy.rules.crash_free_sessions_fast_track.mode != Mode::Enforce || facts.lowered_to.is_some()
 }
 
 fn lift(facts: &Facts, policy: &Policy) -> Option<u64> {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::release_monitor::{ReleaseMonitor, leave, tell};
 use super::{AppReport, AppWorld};
-use crate::domain::advance::is_hotfix;
+use crate::domain::advance::mended_by;
 use crate::domain::calendar::{Window, date_in, has_come};
 use crate::domain::control::Heard;
 use crate::domain::cost::bytes_billed;
@@ -129,7 +129,8 @@ fn writes(
         writes.push(Write::Watch(world.id.clone(), Box::new(known.watch.having_spent(bytes, now))));
     }
     if tells {
-        let note = world.links.on(told::note(page), world.target.console());
+        let mut note = world.links.on(told::note(page), world.target.console());
+        note.links.splice(..0, told::crash_links(page));
         let message = outbox::daily(page, note, &known.messages, now);
         writes.push(Write::Message(Box::new(message)));
     }
@@ -269,7 +270,7 @@ fn held(heard: &Heard, state: &ReleaseState, now: Timestamp) -> Option<String> {
     }
 }
 
-/// The release that this one mends: one of the same line that was stopped, or replaced before everybody had it.
+/// The release that this one mends, and what is asked of both.
 struct Mended {
     before: Before,
     state: ReleaseState,
@@ -282,15 +283,7 @@ async fn before(
     states: &[ReleaseState],
     now: Timestamp,
 ) -> Result<Option<Mended>, StateError> {
-    let is_mended = |other: &&ReleaseState| {
-        other.id != state.id
-            && other.cycle_start < state.cycle_start
-            && matches!(other.last_seen, RolloutStatus::Halted | RolloutStatus::RollingOut)
-            && is_hotfix(&state.version, &other.version)
-    };
-    let Some(old) = states.iter().filter(is_mended).max_by_key(|other| other.cycle_start) else {
-        return Ok(None);
-    };
+    let Some(old) = mended_by(state, states) else { return Ok(None) };
     let history = job.state.memory().history(&old.id).await?;
     let Some(newest) = history.last() else { return Ok(None) };
     let lasted = |from: Timestamp, to: Timestamp| to.duration_since(from).max(SignedDuration::ZERO);

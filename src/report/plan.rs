@@ -79,6 +79,10 @@ fn wait(wait: &Wait) -> String {
         Wait::Over => "now".to_owned(),
         Wait::OutOfReach => "out of reach at the present crash rate".to_owned(),
         Wait::Past => "its one check has been made".to_owned(),
+        Wait::Barred => {
+            "none, whatever the counts: the rule is not enforced, or a person has lowered the share"
+                .to_owned()
+        }
         Wait::For { sessions, until } => {
             let when = until.map(|at| format!(", about {}", minute(at))).unwrap_or_default();
             format!("in {} more sessions{when}", grouped(*sessions))

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use tidegate::domain::cost::QueryCost;
 use tidegate::domain::daily::remembered::{Subject, page, release_of, with_warehouse_of};
-use tidegate::domain::daily::{AppPage, DAILY_REPORT_VERSION, DailyReport, Totals};
+use tidegate::domain::daily::{AppPage, DAILY_REPORT_VERSION, DailyReport, Totals, told};
 use tidegate::domain::decision::Record;
 use tidegate::domain::heartbeat::Heartbeat;
 use tidegate::domain::ids::{AppId, Platform, VersionName};
@@ -315,4 +315,21 @@ fn people_are_counted_by_their_own_objective() {
     let window = tidegate::domain::calendar::Window::new(start(), day_two());
     let measured = tidegate::domain::daily::Measured::of(totals, window, &policy().slo);
     assert_eq!(measured.users.objective, policy().slo.crash_free_users);
+}
+
+#[test]
+fn each_crash_of_the_message_has_a_button_to_its_page() {
+    let page = &report().apps[0];
+    let crashes = &page.release.as_ref().unwrap().crashes;
+    let links = told::crash_links(page);
+    assert!(!crashes.is_empty() && links.len() == crashes.len());
+    let lines = told::note(page).lines;
+    for (index, (crash, link)) in crashes.iter().zip(&links).enumerate() {
+        let name = format!("Crash {}", index + 1);
+        assert_eq!((&link.label, &link.url), (&name, &crash.link.as_ref().unwrap().url));
+        assert!(lines.iter().any(|line| line.starts_with(&format!("{name}: "))), "{lines:?}");
+    }
+    let mut unknown = page.clone();
+    unknown.release.as_mut().unwrap().crashes[0].link = None;
+    assert_eq!(told::crash_links(&unknown).first().map(|link| link.label.as_str()), Some("Crash 2"));
 }

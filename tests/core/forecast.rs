@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use tidegate::domain::forecast::{Wait, bytes_at_end, forecast};
+use tidegate::domain::policy::Mode;
 use tidegate::domain::rules::crash_free_sessions_fast_track as fast_track;
 use tidegate::domain::verdict::Reason;
 
@@ -52,6 +53,16 @@ fn a_check_that_was_made_does_not_come_again() {
     facts.fast_track_checked_at = Some(day_two());
     let expected = forecast(&record(facts, day_two()), day_two());
     assert_eq!((expected.fast_track, expected.fast_track_check), (Wait::Past, None));
+}
+
+#[test]
+fn a_fast_track_that_nothing_would_follow_is_not_forecast() {
+    let mut lowered = facts(50_000, 0, day_two());
+    lowered.lowered_to = lowered.user_fraction;
+    assert_eq!(forecast(&record(lowered, day_two()), day_two()).fast_track, Wait::Barred);
+    let mut observed = record(facts(50_000, 0, day_two()), day_two());
+    observed.policy.rules.crash_free_sessions_fast_track.mode = Mode::Observe;
+    assert_eq!(forecast(&observed, day_two()).fast_track, Wait::Barred);
 }
 
 #[test]

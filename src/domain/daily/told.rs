@@ -5,7 +5,7 @@
 
 use super::{AppPage, Fix, Freshness, Measured, NextStep, Origin, Phased, ReleasePage, Seen, TopCrash};
 use crate::domain::keys;
-use crate::domain::message::{Figure, Note, NoteKind, Subject, grouped};
+use crate::domain::message::{Figure, Link, Note, NoteKind, Subject, grouped};
 use crate::domain::pause_budget::MOST_DAYS;
 use crate::domain::plain;
 use crate::domain::rate::Rate;
@@ -57,6 +57,16 @@ pub fn note(page: &AppPage) -> Note {
         }),
         links: Vec::new(),
     }
+}
+
+/// The pages of the crashes that the message lists, by their places in it. None where no address is known.
+#[must_use]
+pub fn crash_links(page: &AppPage) -> Vec<Link> {
+    let crashes = page.release.iter().flat_map(|release| (1..).zip(&release.crashes));
+    let link = |(place, crash): (usize, &TopCrash)| {
+        crash.link.as_ref().map(|link| Link { label: format!("Crash {place}"), url: link.url.clone() })
+    };
+    crashes.filter_map(link).collect()
 }
 
 fn headline(page: &AppPage) -> String {
